@@ -1,0 +1,1 @@
+"""What a model is: the bundle, the inference backends, the networks."""

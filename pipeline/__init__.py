@@ -1,0 +1,1 @@
+"""What is computed: pure numpy and scipy, without I/O, clock, thread, logger or framework."""

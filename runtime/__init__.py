@@ -1,0 +1,1 @@
+"""How it stays alive: sources, daemon, wire, journal, health, control."""
