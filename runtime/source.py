@@ -1,8 +1,8 @@
 """Where samples come from: one small port, with LSL, a recording and a simulator behind it.
 
-A source owns time. Behind it there are LSL seconds; in front of it a sample is an integer index from the
-first received, markers sit on indices, and every batch is delivered in order with nothing missing that
-an event does not account for.
+A source owns time. Behind it there are LSL seconds; in front of it a sample is an integer index
+from the first received, markers sit on indices, and every batch is delivered in order with nothing
+missing that an event does not account for.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class StreamEnded(Exception):  # noqa: N818 - no error: a recording is over
 class StreamInfo:
     """What a source offers once it is open.
 
-    ``rate_hz`` is the nominal rate. ``channels`` are the labels in the order of a batch's columns, after picking.
-    ``unit`` is what the stream itself said (``""`` if nothing); batches are always microvolts. ``uid`` is LSL's
-    identity of this very outlet, None outside LSL.
+    ``rate_hz`` is the nominal rate. ``channels`` are the labels in the order of a batch's columns,
+    after picking. ``unit`` is what the stream itself said (``""`` if nothing); batches are always
+    microvolts. ``uid`` is LSL's identity of this very outlet, None outside LSL.
     """
 
     name: str
@@ -58,8 +58,9 @@ class Source(Protocol):
     def pull(self, timeout_s: float) -> Batch | None:
         """Return what arrived, at once if something has; None if nothing came within ``timeout_s``.
 
-        A batch may hold no samples but events or markers. Its samples may be a view that is valid until
-        the next call. ``first <= known_at <= first + len(samples)`` for its markers and events.
+        A batch may hold no samples but events or markers. Its samples may be a view that is valid
+        until the next call. ``first <= known_at <= first + len(samples)`` for its markers and
+        events.
 
         Raises:
             StreamEnded: a recording is over.
