@@ -15,7 +15,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Frozen settings that refuse unknown keys."""
 
 
-class Reference(Settings):
+class Reference(Settings, frozen=True, kw_only=True):
     """What is subtracted from every channel, sample by sample, before the filters.
 
     ``average`` subtracts the mean of all channels, ``named`` the mean of ``channels``.
@@ -29,7 +29,7 @@ Section = tuple[float, float, float, float, float, float]
 """One second-order section ``b0 b1 b2 a0 a1 a2`` with ``a0 = 1``."""
 
 
-class Band(Settings):
+class Band(Settings, frozen=True, kw_only=True):
     """One causal cascade: band-pass (Butterworth) and notches, as designed second-order sections.
 
     ``sos`` is what runs; the other fields say where it came from and what ``design_band``
@@ -46,7 +46,7 @@ class Band(Settings):
     sos: tuple[Section, ...] = ()
 
 
-class Normalise(Settings):
+class Normalise(Settings, frozen=True, kw_only=True):
     """Causal normalisation of each filtered channel.
 
     ``running``: minus an exponential mean, over an exponential standard deviation, both with
@@ -64,7 +64,7 @@ class Normalise(Settings):
     clip: float | None = None
 
 
-class SlidingWindow(Settings, tag="sliding", tag_field="kind"):
+class SlidingWindow(Settings, frozen=True, kw_only=True, tag="sliding", tag_field="kind"):
     """Every ``hop_samples`` the model sees the newest ``window_samples``.
 
     A stateful model has ``window_samples == hop_samples``: only new samples. ``lookahead_samples``
@@ -76,7 +76,7 @@ class SlidingWindow(Settings, tag="sliding", tag_field="kind"):
     lookahead_samples: int = 0
 
 
-class EventWindow(Settings, tag="event", tag_field="kind"):
+class EventWindow(Settings, frozen=True, kw_only=True, tag="event", tag_field="kind"):
     """A stimulus at ``onset`` opens ``[onset + offset, onset + offset + length)``.
 
     ``checkpoints_samples``: lengths, ascending, the last one ``length_samples``, at which the model
@@ -89,7 +89,7 @@ class EventWindow(Settings, tag="event", tag_field="kind"):
     checkpoints_samples: tuple[int, ...]
 
 
-class CtcDecoder(Settings, tag="ctc", tag_field="head"):
+class CtcDecoder(Settings, frozen=True, kw_only=True, tag="ctc", tag_field="head"):
     """Decoder of frames of log-probabilities, blank included.
 
     ``beam`` 1 without a language model is greedy. ``stability_s``: a symbol is final when all
@@ -111,7 +111,7 @@ class CtcDecoder(Settings, tag="ctc", tag_field="head"):
     abstain_below: float = 0.0
 
 
-class SelectionDecoder(Settings, tag="selection", tag_field="head"):
+class SelectionDecoder(Settings, frozen=True, kw_only=True, tag="selection", tag_field="head"):
     """Decoder of one symbol a trial from evidence summed over its stimulus windows.
 
     ``scores``: ``symbol`` (a score per symbol, as for SSVEP and imagery) or ``stimulus`` (one score
@@ -133,7 +133,7 @@ Window = SlidingWindow | EventWindow
 Decoder = CtcDecoder | SelectionDecoder
 
 
-class PipelineSpec(Settings):
+class PipelineSpec(Settings, frozen=True, kw_only=True):
     """The whole computation from raw microvolts to text, but for the model's weights."""
 
     rate_hz: float
