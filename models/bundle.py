@@ -1,0 +1,224 @@
+"""A bundle: one folder, or one ``.eegb`` file (zip) of the same, wholly checked before it is used.
+
+Nothing is trusted that the manifest does not list with its digest; the bytes that were hashed are
+the bytes that are used, so a file that changes after the check changes nothing. Nothing is ever
+unpickled, and nothing is read from outside the bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from models.manifest import FileEntry, Manifest, parse_manifest
+from models.onnx_scan import check_onnx
+from pipeline.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_FILES = 64
+MAX_BYTES = 2 << 30
+MANIFEST = "manifest.json"
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle in memory.
+
+    ``sha256`` is the digest of the manifest's bytes and thereby of everything. ``files`` are the
+    listed files' bytes by name.
+    """
+
+    manifest: Manifest
+    sha256: str
+    files: Mapping[str, bytes]
+
+
+def load_bundle(path: Path, *, pinned_sha256: str | None = None) -> Bundle:
+    """Read and verify a folder or ``.eegb`` file.
+
+    Raises:
+        BundleError: anything missing, extra, changed, unsafe, too large or of a newer format.
+    """
+    where = str(path)
+    try:
+        raw = _read_folder(path) if path.is_dir() else _read_zip(path)
+    except FileNotFoundError:
+        raise BundleError(f"{where}: no such bundle, wanted a folder or an .eegb file") from None
+    except OSError as error:
+        raise BundleError(f"{where}: cannot be read ({error.strerror or error})") from None
+    if MANIFEST not in raw:
+        raise BundleError(f"{where}: no {MANIFEST} in it, wanted a bundle")
+    manifest_bytes = raw.pop(MANIFEST)
+    sha256 = hashlib.sha256(manifest_bytes).hexdigest()
+    if pinned_sha256 is not None and sha256 != pinned_sha256.lower():
+        raise BundleError(f"{where}: digest {sha256[:12]}… is not the pinned {pinned_sha256[:12]}…")
+    manifest = parse_manifest(manifest_bytes, where=f"{where}/{MANIFEST}")
+    _check_files(raw, manifest.files, where)
+    for name, data in raw.items():
+        if name.endswith(".onnx"):
+            check_onnx(data, where=f"{where}/{name}")
+    return Bundle(manifest, sha256, raw)
+
+
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """Write a bundle whole or not at all, and return its digest.
+
+    ``manifest.files`` is filled in from ``files``. A ``path`` that ends in ``.eegb`` becomes one zip
+    file, else a folder; what was there before is replaced.
+
+    Raises:
+        BundleError: the result would be refused by :func:`load_bundle`, or a folder in the way is no bundle.
+        OSError: the disk.
+    """
+    entries = {
+        name: FileEntry(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        for name, data in sorted(files.items())
+    }
+    manifest = msgspec.structs.replace(manifest, files=entries)
+    manifest_bytes = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+    parse_manifest(manifest_bytes, where=str(path / MANIFEST))
+    for name, data in files.items():
+        _check_name(name, str(path))
+        if name.endswith(".onnx"):
+            check_onnx(data, where=f"{path}/{name}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".eegb":
+        _write_zip(partial, manifest_bytes, files)
+        partial.replace(path)
+    else:
+        _write_folder(partial, manifest_bytes, files)
+        _replace_folder(partial, path)
+    return hashlib.sha256(manifest_bytes).hexdigest()
+
+
+def _check_name(name: str, where: str) -> None:
+    parts = PurePosixPath(name).parts
+    if (
+        not parts
+        or name.startswith("/")
+        or "\\" in name
+        or ":" in name
+        or "\0" in name
+        or any(part in {"..", "."} for part in name.split("/"))
+        or str(PurePosixPath(name)) != name
+    ):
+        raise BundleError(f"{where}: file name {name!r} is not allowed, wanted a plain relative name")
+
+
+def _check_files(raw: Mapping[str, bytes], listed: Mapping[str, FileEntry], where: str) -> None:
+    for name in listed:
+        if name not in raw:
+            raise BundleError(f"{where}/{name}: missing, the manifest lists it")
+    for name, data in raw.items():
+        entry = listed.get(name)
+        if entry is None:
+            raise BundleError(f"{where}/{name}: not listed in the manifest")
+        if len(data) != entry.size:
+            raise BundleError(f"{where}/{name}: {len(data)} bytes, the manifest says {entry.size}")
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != entry.sha256:
+            raise BundleError(
+                f"{where}/{name}: changed (SHA-256 {digest[:12]}…, the manifest says {entry.sha256[:12]}…)"
+            )
+
+
+def _check_budget(n_files: int, n_bytes: int, where: str) -> None:
+    if n_files > MAX_FILES:
+        raise BundleError(f"{where}: over {MAX_FILES} files")
+    if n_bytes > MAX_BYTES:
+        raise BundleError(f"{where}: over {MAX_BYTES >> 30} GiB unpacked")
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    where, found, n_bytes = str(path), [], 0
+    for entry in sorted(path.rglob("*")):
+        name = entry.relative_to(path).as_posix()
+        mode = entry.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise BundleError(f"{where}/{name}: is a link, wanted a plain file")
+        if stat.S_ISDIR(mode):
+            continue
+        if not stat.S_ISREG(mode):
+            raise BundleError(f"{where}/{name}: is not a plain file")
+        n_bytes += entry.lstat().st_size
+        found.append((name, entry))
+        _check_budget(len(found), n_bytes, where)
+    return {name: _read_plain(entry) for name, entry in found}
+
+
+def _read_plain(path: Path) -> bytes:
+    """Read a file that must not be a link, also if it became one a moment ago."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(handle, "rb") as file:
+        return file.read()
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    where = str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            _check_budget(len(infos), sum(info.file_size for info in infos), where)
+            files: dict[str, bytes] = {}
+            for info in infos:
+                _check_name(info.filename, where)
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    raise BundleError(f"{where}/{info.filename}: is a link, wanted a plain file")
+                if info.filename in files:
+                    raise BundleError(f"{where}/{info.filename}: twice in the archive")
+                with archive.open(info) as member:
+                    data = member.read(info.file_size + 1)
+                if len(data) > info.file_size:
+                    raise BundleError(f"{where}/{info.filename}: larger than the archive says")
+                files[info.filename] = data
+            return files
+    except (
+        zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
+    ) as error:
+        raise BundleError(f"{where}: not a whole .eegb file ({error})") from None
+
+
+def _write_zip(path: Path, manifest_bytes: bytes, files: Mapping[str, bytes]) -> None:
+    """Write a zip that is the same bytes for the same content; the manifest comes last."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in [*sorted(files.items()), (MANIFEST, manifest_bytes)]:
+            info = zipfile.ZipInfo(name, _FIXED_TIME)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, data)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_folder(path: Path, manifest_bytes: bytes, files: Mapping[str, bytes]) -> None:
+    path.mkdir()
+    for name, data in [*sorted(files.items()), (MANIFEST, manifest_bytes)]:
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def _replace_folder(partial: Path, path: Path) -> None:
+    if path.exists():
+        if not (path / MANIFEST).is_file():
+            raise BundleError(f"{path}: exists and is no bundle, wanted a new name")
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        path.rename(old)
+        partial.rename(path)
+        for entry in sorted(old.rglob("*"), reverse=True):
+            entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        old.rmdir()
+    else:
+        partial.rename(path)

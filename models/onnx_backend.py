@@ -1,0 +1,127 @@
+"""ONNX Runtime behind the model port: buffers bound once, state carried from call to call.
+
+Invariant: after construction a call allocates nothing of its own. State tensors live in two sets
+of buffers; each call reads one set and writes the other, so two bindings alternate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from models.providers import ProviderChoice, choose_providers
+from pipeline.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.bundle import Bundle
+    from models.manifest import ModelFile, Shape
+    from pipeline.values import Samples
+
+_REFUSALS = (  # ONNX Runtime's exceptions share no base class of their own
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+_TYPES = {"float32": np.float32, "float16": np.float16, "int64": np.int64}
+
+
+def open_session(
+    bundle: Bundle, *, providers: ProviderChoice = "cpu", n_threads: int = 1
+) -> ort.InferenceSession:
+    """Open a session on the very bytes that were verified.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the model, or its inputs and outputs are not the manifest's.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    # A spinning pool burns the core that the reader and the loop need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    model = bundle.manifest.model
+    names: Sequence[str] = choose_providers(providers)
+    try:
+        session = ort.InferenceSession(bundle.files[model.path], options, providers=list(names))
+    except _REFUSALS as error:
+        raise BundleError(f"{model.path}: ONNX Runtime refuses it ({_first_line(error)})") from None
+    _check_signature(session, model)
+    return session
+
+
+class OnnxModel:
+    """One stream's own state over a session that streams may share."""
+
+    def __init__(self, session: ort.InferenceSession, model: ModelFile) -> None:
+        self._session = session
+        self._input = np.zeros(model.input.shape, dtype=_TYPES[model.input.dtype])
+        self._output = np.zeros(model.output.shape, dtype=_TYPES[model.output.dtype])
+        self._states = [[np.zeros(p.shape, dtype=np.float32) for p in model.state] for _ in range(2)]
+        self._bindings = [self._bind(model, turn) for turn in range(2)] if model.state else [self._bind(model, 0)]
+        self._turn = 0
+
+    def _bind(self, model: ModelFile, turn: int) -> ort.IOBinding:
+        binding = self._session.io_binding()
+        tensors = [(model.input.name, self._input)]
+        tensors += [(p.input, s) for p, s in zip(model.state, self._states[turn], strict=True)]
+        for name, array in tensors:
+            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        tensors = [(model.output.name, self._output)]
+        tensors += [(p.output, s) for p, s in zip(model.state, self._states[1 - turn], strict=True)]
+        for name, array in tensors:
+            binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        return binding
+
+    def run(self, window: Samples) -> NDArray[np.float32]:
+        """Return the output for one window; see :class:`models.model.Model`."""
+        self._input[0] = window
+        self._session.run_with_iobinding(self._bindings[self._turn])
+        self._turn = (self._turn + 1) % len(self._bindings)
+        output: NDArray[np.float32] = self._output[0].astype(np.float32, copy=False)
+        return output
+
+    def reset(self) -> None:
+        """Zero the state."""
+        self._turn = 0
+        for state in self._states[0]:
+            state.fill(0)
+
+    def warm_up(self, n_calls: int = 10) -> None:
+        """Run on zeros until the first calls' costs are paid, then forget it."""
+        zeros = np.zeros(self._input.shape[1:], dtype=np.float32)
+        for _ in range(n_calls):
+            self.run(zeros)
+        self.reset()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
+    wanted_in: dict[str, Shape] = {model.input.name: model.input.shape}
+    wanted_in |= {pair.input: pair.shape for pair in model.state}
+    wanted_out: dict[str, Shape] = {model.output.name: model.output.shape}
+    wanted_out |= {pair.output: pair.shape for pair in model.state}
+    for kind, wanted, nodes in (
+        ("inputs", wanted_in, session.get_inputs()),
+        ("outputs", wanted_out, session.get_outputs()),
+    ):
+        got = {node.name: tuple(node.shape) for node in nodes}
+        if got != wanted:
+            raise BundleError(f"{model.path}: {kind} are {got}, the manifest says {wanted}")
