@@ -8,12 +8,15 @@ missing that an event does not account for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.values import Batch
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.values import Batch, Event, Marker
 
 
 class StreamEnded(Exception):  # noqa: N818 - no error: a recording is over
@@ -36,6 +39,44 @@ class StreamInfo:
     unit: str = ""
     uid: str | None = None
     hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawStream:
+    """The EEG stream as it is on the wire: every channel, its own format and unit.
+
+    ``header`` is its XML description, recorded as it is; where it is empty one is made.
+    """
+
+    name: str
+    source_id: str
+    rate_hz: float
+    channel_format: str
+    channels: tuple[str, ...]
+    unit: str = ""
+    uid: str = ""
+    hostname: str = ""
+    header: str = ""
+
+
+class Tap(Protocol):
+    """Hears everything a live source receives, as it came; returns at once. The recorder is one."""
+
+    def samples(self, values: NDArray[Any], stamps: NDArray[np.float64]) -> None:
+        """Hear samples ``(n_samples, n_channels)`` in the stream's own format; keeps copies."""
+        ...
+
+    def marker(self, marker: Marker, stamp: float) -> None:
+        """Hear a marker as the chain takes it, with its own raw stamp in seconds."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Hear an event of the source."""
+        ...
+
+    def clock_offset(self, of: Literal["eeg", "markers"], time_s: float, offset_s: float) -> None:
+        """Hear what is to be added to a stream's stamps, measured at local ``time_s``."""
+        ...
 
 
 class Source(Protocol):
