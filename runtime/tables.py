@@ -71,16 +71,16 @@ def wanted(kind: Any) -> str:
 
 
 def join(where: str, key: str) -> str:
-    """Return the path of ``key`` in the table at ``where``; a key TOML must quote stays quoted."""
-    bare = key if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) else shown(key)
-    return f"{where}.{bare}" if where else bare
+    """Return the path of ``key`` in the table at ``where``."""
+    return f"{where}.{key}" if where else key
 
 
 def _unknown(key: str, known: dict[str, Any], where: str) -> str:
     """Return the problem of a key nobody reads, with the one probably meant."""
+    bare = key if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) else shown(key)
     near = difflib.get_close_matches(key, known, n=1)
     meant = f"{near[0]} (did you mean that?)" if near else ", ".join(known)
-    return f"{join(where, key)}: got an unknown key, wanted {meant if near else f'one of {meant}'}"
+    return f"{join(where, bare)}: got an unknown key, wanted {meant if near else f'one of {meant}'}"
 
 
 def _read_value(value: object, kind: Any, *, path: str, hook: Hook) -> tuple[Any, list[str]]:
