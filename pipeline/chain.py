@@ -1,0 +1,323 @@
+"""The whole computation, raw samples to text, as one pure machine.
+
+Theory of operation. Input is samples, markers and events; each marker and event carries
+``known_at``, the count of samples that were in when it arrived. At every count the chain first decodes the
+windows that are due there, then takes the events, then the markers known there. What comes out is
+therefore a function of those inputs alone: cutting the samples into other chunks changes nothing,
+and a recording gives what the live session gave. There is no clock here; a stopwatch may be handed
+in to time the stages, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from pipeline.commit import CtcStream
+from pipeline.filters import FilterChain
+from pipeline.markers import PAUSE, RESUME, decoding_marker
+from pipeline.ring import Ring
+from pipeline.selection import SelectionStream
+from pipeline.spec import CtcDecoder, PipelineSpec, SlidingWindow
+from pipeline.taint import TaintedSpans
+from pipeline.values import Event, Marker, Output, Text, Times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.language_model import LanguageModel
+    from pipeline.selection import Look
+    from pipeline.values import Samples
+
+HISTORY_S = 5.0
+"""How long past the longest window history is kept, so that a late marker still finds its samples."""
+
+SETTLE_S = 0.5
+"""How long after a jump in the signal the filters still ring: such samples are tainted."""
+
+TAINTING = frozenset({"gap", "overrun", "stream_found", "clock_jump"})
+
+
+class Scorer(Protocol):
+    """What the chain asks of a model; :class:`models.model.Model` is one."""
+
+    def run(self, window: Samples) -> NDArray[np.float32]:
+        """Return ``(n_rows, n_columns)`` for ``(n_samples, n_inputs)``, valid until the next call."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the state."""
+        ...
+
+
+def _no_clock() -> int:
+    return 0
+
+
+class Chain:
+    """One stream's computation, from raw microvolts to partials, finals and events.
+
+    Args:
+        spec: the bundle's pipeline.
+        model: scores windows; owned by this chain.
+        n_frames: frames a model call gives (a ``ctc`` head), else ignored.
+        lm: language model, or None.
+        marker_names: foreign marker texts to ours, over those of the spec.
+        trials: numbers of the trials to decode, None for all.
+        every_decode: give a partial for every decode, changed or not.
+        stopwatch_ns: a counter of nanoseconds for timing the stages.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        model: Scorer,
+        *,
+        n_frames: int = 1,
+        lm: LanguageModel | None = None,
+        marker_names: Mapping[str, str] | None = None,
+        trials: frozenset[int] | None = None,
+        every_decode: bool = False,
+        stopwatch_ns: Callable[[], int] = _no_clock,
+    ) -> None:
+        self.spec = spec
+        self._model = model
+        self._filters = FilterChain(spec)
+        self._names = {**spec.markers, **(marker_names or {})}
+        self._every_decode = every_decode
+        self._now_ns = stopwatch_ns
+        self._filter_ns = 0
+        self.n_samples = 0
+        self.is_paused = False
+        self.n_markers = 0
+        settle = round(SETTLE_S * spec.rate_hz)
+        self._settle_samples = settle
+        longest = self._longest_window()
+        self._piece_samples = max(longest, round(spec.rate_hz))
+        capacity = longest + round(HISTORY_S * spec.rate_hz) + self._piece_samples
+        self._history = Ring(capacity, self._filters.n_inputs)
+        self._taint = TaintedSpans(capacity + settle)
+        self._held = TaintedSpans(capacity)
+        self._sliding: _Sliding | None = None
+        self._selection: SelectionStream | None = None
+        if isinstance(spec.window, SlidingWindow) and isinstance(spec.decoder, CtcDecoder):
+            self._sliding = _Sliding(spec, spec.window, spec.decoder, n_frames, lm)
+        else:
+            self._selection = SelectionStream(spec, lm=lm, trials=trials)
+        self._padded = np.zeros((longest, self._filters.n_inputs), dtype=np.float32)
+
+    def _longest_window(self) -> int:
+        window = self.spec.window
+        if isinstance(window, SlidingWindow):
+            return window.window_samples
+        return window.length_samples
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Windows due, decoded, skipped and pending; the first is the sum of the others."""
+        counts = self._sliding or self._selection
+        if counts is None:
+            return {}
+        return {
+            "windows_due": counts.n_windows_due,
+            "windows_decoded": counts.n_windows_done,
+            "windows_skipped": counts.n_windows_skipped,
+            "windows_pending": counts.n_windows_pending,
+        }
+
+    def push(
+        self, samples: Samples, markers: Sequence[Marker] = (), events: Sequence[Event] = ()
+    ) -> list[Output]:
+        """Take the next samples and what became known meanwhile; return what follows from them.
+
+        Args:
+            samples: raw ``(n_samples, n_channels)`` float32 µV, the ones after the last push; not kept.
+            markers: with ``known_at`` no later than the end of ``samples``, in order.
+            events: likewise.
+        """
+        outputs: list[Output] = []
+        first, stop = self.n_samples, self.n_samples + len(samples)
+        inputs: list[tuple[int, int, Event | Marker]] = [(max(e.known_at, first), 0, e) for e in events]
+        inputs += [(max(m.known_at, first), 1, m) for m in markers]
+        inputs.sort(key=lambda entry: entry[:2])
+        for known_at, _, given in inputs:
+            outputs += self._advance(samples[self.n_samples - first : min(known_at, stop) - first])
+            if isinstance(given, Event):
+                outputs += self._take_event(given)
+            else:
+                outputs += self._take_marker(given)
+        return outputs + self._advance(samples[self.n_samples - first :])
+
+    def finish(self) -> list[Output]:
+        """End the stream: commit what an endpoint would commit, abstain from what is undecided."""
+        if self._sliding is not None:
+            return self._sliding.decoder.finish()
+        return self._selection.close() if self._selection is not None else []
+
+    def _advance(self, samples: Samples) -> list[Output]:
+        outputs: list[Output] = []
+        for start in range(0, len(samples), self._piece_samples):
+            piece = samples[start : start + self._piece_samples]
+            started_ns = self._now_ns()
+            filtered, held = self._filters.push_marking(piece)
+            self._filter_ns = self._now_ns() - started_ns
+            if held is not None:
+                self._mark_held(held)
+            self._history.write(filtered)
+            self.n_samples += len(piece)
+            outputs += self._decode_due()
+        return outputs
+
+    def _mark_held(self, held: NDArray[np.bool_]) -> None:
+        """Taint runs of samples with a held value; where half the channels were, it is no signal."""
+        for spans, bad in ((self._taint, held.any(axis=1)), (self._held, held.mean(axis=1) >= 0.5)):
+            edges = np.flatnonzero(np.diff(bad.astype(np.int8), prepend=0, append=0))
+            for start, stop in edges.reshape(-1, 2):
+                spans.add(self.n_samples + int(start), self.n_samples + int(stop))
+
+    def _decode_due(self) -> list[Output]:
+        outputs: list[Output] = []
+        if self._sliding is not None:
+            while (window := self._sliding.next_window(self.n_samples)) is not None:
+                outputs += self._decode_sliding(self._sliding, *window)
+        elif self._selection is not None:
+            outputs += self._decode_looks(self._selection)
+        return outputs
+
+    def _decode_looks(self, selection: SelectionStream) -> list[Output]:
+        outputs: list[Output] = []
+        while (look := selection.next_look(self.n_samples)) is not None:
+            outputs += self._decode_look(selection, look)
+        return outputs
+
+    def _decode_sliding(self, sliding: _Sliding, start: int, stop: int) -> list[Output]:
+        if self.is_paused:
+            sliding.n_windows_skipped += 1
+            return []
+        began_ns = self._now_ns()
+        log_probs = self._model.run(self._history.view(start, stop - start))
+        scored_ns = self._now_ns()
+        first, frames = sliding.newest(start, log_probs)
+        n_new = len(frames) * sliding.frame_samples
+        if self._held.overlap(first, first + n_new):
+            frames = sliding.silence(len(frames))
+        tainted = self._taint.overlap(start, stop)
+        outputs = sliding.decoder.push(frames, first, tainted=tainted)
+        sliding.n_windows_done += 1
+        if self._every_decode and not any(isinstance(o, Text) for o in outputs):
+            outputs = [*outputs, sliding.decoder.partial()]
+        times = self._times(began_ns, scored_ns)
+        return [replace(o, times=times) if isinstance(o, Text) else o for o in outputs]
+
+    def _decode_look(self, selection: SelectionStream, look: Look) -> list[Output]:
+        began_ns = self._now_ns()
+        try:
+            run = self._history.view(look.start, look.length)
+        except IndexError:
+            return selection.skip(look, self.n_samples)
+        self._padded[: look.length] = run
+        self._padded[look.length :] = 0
+        output = self._model.run(self._padded)
+        scored_ns = self._now_ns()
+        tainted = self._taint.overlap(look.start, look.start + look.length)
+        outputs = selection.score(look, output, tainted=tainted)
+        times = self._times(began_ns, scored_ns)
+        return [replace(o, times=times) if isinstance(o, Text) else o for o in outputs]
+
+    def _times(self, began_ns: int, scored_ns: int) -> Times:
+        return Times(
+            filter_ns=self._filter_ns,
+            model_ns=scored_ns - began_ns,
+            decode_ns=self._now_ns() - scored_ns,
+        )
+
+    def _take_event(self, event: Event) -> list[Output]:
+        if event.kind in TAINTING:
+            self._taint.add(max(0, event.sample - 1), event.sample + self._settle_samples)
+        if event.kind == "pause":
+            return [event, *self._pause()]
+        if event.kind == "resume":
+            self._resume()
+        return [event]
+
+    def _take_marker(self, marker: Marker) -> list[Output]:
+        self.n_markers += 1
+        text = decoding_marker(marker.text, self._names)
+        if text is None:
+            return []
+        if text == PAUSE:
+            return [Event("pause", self.n_samples, self.n_samples, {"by": "marker"}), *self._pause()]
+        if text == RESUME:
+            self._resume()
+            return [Event("resume", self.n_samples, self.n_samples, {"by": "marker"})]
+        if self._selection is None or self.is_paused:
+            return []
+        outputs = self._selection.mark(text, marker)
+        return outputs + self._decode_looks(self._selection)
+
+    def _pause(self) -> list[Output]:
+        """Finish what was said, then hear nothing: a person may rest unheard."""
+        if self.is_paused:
+            return []
+        self.is_paused = True
+        if self._sliding is not None:
+            return self._sliding.decoder.finish()
+        return self._selection.forget() if self._selection is not None else []
+
+    def _resume(self) -> None:
+        if not self.is_paused:
+            return
+        self.is_paused = False
+        if self._sliding is not None:
+            self._model.reset()
+            self._sliding.decoder.reset()
+
+
+class _Sliding:
+    """Which samples the next sliding window holds, and which of its frames are new."""
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        window: SlidingWindow,
+        settings: CtcDecoder,
+        n_frames: int,
+        lm: LanguageModel | None,
+    ) -> None:
+        self._window = window
+        self.frame_samples = window.window_samples // n_frames
+        self._n_symbols = len(spec.vocabulary)
+        self.decoder = CtcStream(
+            settings, spec.vocabulary, lm, frame_samples=self.frame_samples, rate_hz=spec.rate_hz
+        )
+        self._next_stop = window.window_samples
+        self.n_windows_due = 0
+        self.n_windows_done = 0
+        self.n_windows_skipped = 0
+        self.n_windows_pending = 0
+
+    def next_window(self, n_samples: int) -> tuple[int, int] | None:
+        """Return ``start, stop`` of the next window if ``n_samples`` fill it, and move on."""
+        stop = self._next_stop
+        if stop > n_samples:
+            return None
+        self._next_stop += self._window.hop_samples
+        self.n_windows_due += 1
+        return stop - self._window.window_samples, stop
+
+    def newest(self, start: int, log_probs: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
+        """Return the first sample and the frames of the newest hop, ``lookahead`` behind the end."""
+        lookahead = self._window.lookahead_samples // self.frame_samples
+        n_new = self._window.hop_samples // self.frame_samples
+        stop = len(log_probs) - lookahead
+        return start + (stop - n_new) * self.frame_samples, log_probs[stop - n_new : stop]
+
+    def silence(self, n_frames: int) -> NDArray[np.float32]:
+        """Return frames that are surely blank: what no signal says."""
+        frames = np.full((n_frames, self._n_symbols), -30.0, dtype=np.float32)
+        frames[:, 0] = 0.0
+        return frames

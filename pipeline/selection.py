@@ -1,0 +1,365 @@
+"""One symbol a trial, from evidence summed over its stimulus windows.
+
+Invariant: what is decided is a function of ``(marker, index, known_at)`` and the scores alone.
+Windows are scored at ``max(due, known_at)``; their evidence is summed in order of onset, in float64,
+whatever the order of arrival.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.markers import TRIAL_END, TRIAL_START, split_marker, symbol_text
+from pipeline.spec import EventWindow, PipelineSpec, SelectionDecoder
+from pipeline.values import Event, Hypothesis, Output, Text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.language_model import LanguageModel
+    from pipeline.values import Figure, Marker
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class Look:
+    """One scoring of one stimulus window: at ``ready_at`` samples, its first ``length`` samples."""
+
+    ready_at: int
+    onset: int
+    order: int
+    length: int
+    row: int
+    start: int
+    is_last: bool = field(compare=False)
+    group: str = field(compare=False)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is known of the trial that is being decided."""
+
+    number: int
+    start: int
+    stop: int | None = None
+    n_stimuli: int = 0
+    looks: list[Look] = field(default_factory=list)
+    evidence: dict[tuple[int, int], NDArray[np.float64]] = field(default_factory=dict)
+    used: list[tuple[int, int]] = field(default_factory=list)
+    n_tainted: int = 0
+    shown: str = ""
+
+
+class SelectionStream:
+    """The state of selection over one stream.
+
+    Args:
+        spec: a pipeline with an event window and a selection decoder.
+        lm: prior over symbols given the transcript, or None.
+        trials: numbers of the trials to decode (the nth ``trial:start``, from 0), None for all.
+
+    Raises:
+        ValueError: ``decoder.max_s`` is shorter than the first checkpoint, or settings out of range.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        *,
+        lm: LanguageModel | None = None,
+        trials: frozenset[int] | None = None,
+    ) -> None:
+        window, decoder = spec.window, spec.decoder
+        if not isinstance(window, EventWindow) or not isinstance(decoder, SelectionDecoder):
+            raise ValueError("selection: wanted an event window and a selection decoder")
+        self._window = window
+        self._settings = decoder
+        self._vocabulary = spec.vocabulary
+        self._members = {
+            name: np.isin(np.array(spec.vocabulary), list(symbols)).astype(np.float64)
+            for name, symbols in spec.groups.items()
+        }
+        self._lm = lm if decoder.lm_weight else None
+        self._context: list[int] = []
+        self._trials = trials
+        self._rows = self._usable_rows(spec.rate_hz)
+        self._trial: _Trial | None = None
+        self._n_trials = 0
+        self._has_trial_markers = False
+        self._n_looks = 0
+        self._now = 0
+        self._decided_at = 0
+        self.n_windows_due = 0
+        self.n_windows_done = 0
+        self.n_windows_skipped = 0
+
+    def _usable_rows(self, rate_hz: float) -> list[int]:
+        """Return the rows of the model's output that ``max_s`` leaves, the last being the final one."""
+        lengths = self._window.checkpoints_samples
+        max_s = self._settings.max_s
+        rows = [k for k, n in enumerate(lengths) if max_s is None or n <= max_s * rate_hz + 1e-6]
+        if not rows:
+            raise ValueError(
+                f"decoder.max_s: got {max_s} s, wanted at least the first checkpoint, {lengths[0] / rate_hz:g} s"
+            )
+        return rows if self._settings.threshold <= 1.0 else rows[-1:]
+
+    @property
+    def n_windows_pending(self) -> int:
+        """Windows that are known and not yet scored to their end."""
+        return self.n_windows_due - self.n_windows_done - self.n_windows_skipped
+
+    def mark(self, text: str, marker: Marker) -> list[Output]:
+        """Take a decoding marker at the moment it is known."""
+        self._now = marker.known_at
+        if text == TRIAL_START:
+            self._has_trial_markers = True
+            outputs = self._close("trial_restarted") if self._trial is not None else []
+            self._open(marker.index)
+            return outputs
+        trial = self._trial
+        if text == TRIAL_END:
+            if trial is None or trial.stop is not None or marker.index < trial.start:
+                return []
+            trial.stop = marker.index
+            return self._decide_if_complete()
+        return self._stimulus(split_marker(text)[1], marker)
+
+    def _open(self, start: int) -> None:
+        number = self._n_trials
+        self._n_trials += 1
+        self._trial = None
+        if self._trials is None or number in self._trials:
+            self._trial = _Trial(number=number, start=start)
+
+    def _stimulus(self, group: str, marker: Marker) -> list[Output]:
+        if self._settings.scores == "stimulus" and group not in self._members:
+            return [self._event("unknown_marker", marker, {"marker": f"stim:{group}"})]
+        if self._trial is None and not self._has_trial_markers:
+            self._open(marker.index)  # a stimulus program that marks no trials: each stimulus may open one
+        trial = self._trial
+        if trial is None or marker.index < trial.start:
+            if marker.index >= self._decided_at:
+                return []  # the trial is decided, or not one of those asked for: it needs no more
+            return [self._event("late_marker", marker, {"marker": f"stim:{group}"})]
+        limit = self._settings.max_stimuli
+        if (limit is not None and trial.n_stimuli >= limit) or (
+            trial.stop is not None and marker.index >= trial.stop
+        ):
+            return []
+        trial.n_stimuli += 1
+        self.n_windows_due += 1
+        start = marker.index + self._window.offset_samples
+        for row in self._rows:
+            length = self._window.checkpoints_samples[row]
+            look = Look(
+                ready_at=max(start + length, marker.known_at),
+                onset=marker.index,
+                order=self._n_looks,
+                length=length,
+                row=row,
+                start=start,
+                is_last=row == self._rows[-1],
+                group=group,
+            )
+            self._n_looks += 1
+            insort(trial.looks, look)
+        return []
+
+    def next_look(self, position: int) -> Look | None:
+        """Return the next window to score once ``position`` samples are in, or None."""
+        trial = self._trial
+        if trial is None or not trial.looks or trial.looks[0].ready_at > position:
+            return None
+        return trial.looks.pop(0)
+
+    def skip(self, look: Look, position: int) -> list[Output]:
+        """Take that a window could not be scored: history no longer holds it."""
+        outputs: list[Output] = []
+        if look.is_last:
+            self.n_windows_skipped += 1
+            outputs.append(Event("window_skipped", look.onset, position, {"reason": "too_late"}))
+        return outputs + self._decide_if_complete()
+
+    def score(self, look: Look, output: NDArray[np.float32], *, tainted: bool) -> list[Output]:
+        """Take the model's output for a look, ``(n_checkpoints, n_symbols)`` or ``(1, 1)`` a stimulus."""
+        self._now = look.ready_at
+        trial = self._trial
+        if trial is None:
+            return []
+        row = output[look.row].astype(np.float64)
+        vector = row if self._settings.scores == "symbol" else float(row[0]) * self._members[look.group]
+        if look.is_last:
+            self.n_windows_done += 1
+            trial.n_tainted += tainted
+        key = (look.onset, look.start)
+        if not tainted and np.isfinite(vector).all():
+            trial.evidence[key] = vector
+        trial.used.append((look.start, look.start + look.length))
+        if self._settings.threshold <= 1.0 and trial.evidence:
+            posterior, _, _ = self._posterior(trial)
+            if posterior.max() >= self._settings.threshold:
+                return self._decide()
+        decided = self._decide_if_complete()
+        return decided or self._partial(trial)
+
+    def close(self) -> list[Output]:
+        """End the stream: an undecided trial is told as abstained, its symbol is not committed."""
+        return self._close("stream_ended") if self._trial is not None else []
+
+    def forget(self) -> list[Output]:
+        """Drop the trial under way, as a pause does."""
+        return self._close("paused") if self._trial is not None else []
+
+    def _posterior(
+        self, trial: _Trial
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return posterior, summed evidence and language-model scores, each ``(n_symbols,)``."""
+        total = np.zeros(len(self._vocabulary))
+        for key in sorted(trial.evidence):
+            total = total + trial.evidence[key]
+        prior = np.zeros(len(self._vocabulary))
+        if self._lm is not None:
+            state = self._lm.start
+            for symbol in self._context:
+                state = self._lm.advance(state, symbol)
+            prior = self._lm.scores(state)
+        logits = total + self._settings.lm_weight * prior
+        posterior = np.exp(logits - logits.max())
+        return posterior / posterior.sum(), total, prior
+
+    def _decide_if_complete(self) -> list[Output]:
+        trial = self._trial
+        if trial is None or trial.looks:
+            return []
+        limit = self._settings.max_stimuli
+        if trial.stop is None and (limit is None or trial.n_stimuli < limit):
+            return []
+        return self._decide()
+
+    def _decide(self) -> list[Output]:
+        trial = self._trial
+        if trial is None:
+            return []
+        if not trial.evidence:
+            return self._close("tainted" if trial.n_tainted else "no_windows")
+        posterior, total, prior = self._posterior(trial)
+        best = int(posterior.argmax())
+        if posterior[best] < self._settings.abstain_below:
+            return self._close("unsure")
+        self._end_trial(trial)
+        symbol = self._vocabulary[best]
+        text, delete = symbol_text(symbol)
+        if self._lm is not None:
+            self._remember(best, delete)
+        return [
+            Text(
+                kind="final",
+                text=text,
+                symbols=(symbol,),
+                samples=_extent(trial.used),
+                nbest=self._nbest(posterior, total, prior),
+                raw_confidence=float(posterior[best]),
+                delete=delete,
+                tainted=trial.n_tainted > 0,
+            )
+        ]
+
+    def _remember(self, symbol: int, delete: int) -> None:
+        """Keep what the language model conditions on: the newest symbols of the transcript."""
+        if delete:
+            del self._context[-delete:]
+        elif symbol_text(self._vocabulary[symbol])[0]:
+            self._context.append(symbol)
+            del self._context[:-32]
+
+    def _nbest(
+        self, posterior: NDArray[np.float64], total: NDArray[np.float64], prior: NDArray[np.float64]
+    ) -> tuple[Hypothesis, ...]:
+        weight = self._settings.lm_weight
+        order = np.argsort(-posterior, kind="stable")[: self._settings.n_best]
+        return tuple(
+            Hypothesis(
+                text=self._vocabulary[k],
+                score=float(total[k] + weight * prior[k]),
+                model_score=float(total[k]),
+                lm_score=float(prior[k]),
+            )
+            for k in order
+        )
+
+    def _partial(self, trial: _Trial) -> list[Output]:
+        """Show the leading symbol of a trial whose evidence still comes in, when it changes."""
+        if not trial.evidence:
+            return []
+        posterior, total, prior = self._posterior(trial)
+        best = int(posterior.argmax())
+        symbol = self._vocabulary[best]
+        if symbol == trial.shown:
+            return []
+        trial.shown = symbol
+        return [
+            Text(
+                kind="partial",
+                text=symbol_text(symbol)[0],
+                symbols=(symbol,),
+                samples=_extent(trial.used),
+                nbest=self._nbest(posterior, total, prior),
+                raw_confidence=float(posterior[best]),
+                tainted=trial.n_tainted > 0,
+            )
+        ]
+
+    def _close(self, reason: str) -> list[Output]:
+        """Leave the trial without a symbol, and say which it would have been."""
+        trial = self._trial
+        if trial is None:
+            return []
+        self._end_trial(trial)
+        posterior, _, _ = self._posterior(trial)
+        best = int(posterior.argmax())
+        samples = _extent(trial.used) if trial.used else (trial.start, trial.start)
+        outputs: list[Output] = []
+        if trial.shown:
+            outputs.append(Text(kind="partial", text="", symbols=(), samples=samples))
+        figures: dict[str, Figure] = {
+            "trial": trial.number,
+            "reason": reason,
+            "symbol": self._vocabulary[best] if trial.evidence else None,
+            "posterior": float(posterior[best]) if trial.evidence else None,
+        }
+        outputs.append(Event("abstained", samples[1], samples[1], figures))
+        return outputs
+
+    def _end_trial(self, trial: _Trial) -> None:
+        """Leave the trial. A window scored in part counts as done, one not begun was never due."""
+        begun = {start for start, _ in trial.used}
+        for look in trial.looks:
+            if look.is_last and look.start in begun:
+                self.n_windows_done += 1
+            elif look.is_last:
+                self.n_windows_due -= 1
+        self._trial = None
+        self._decided_at = self._now
+
+    def _event(self, kind: str, marker: Marker, figures: dict[str, Figure]) -> Event:
+        return Event(kind, marker.index, marker.known_at, figures)
+
+
+def _extent(spans: list[tuple[int, int]]) -> tuple[int, int]:
+    return min(start for start, _ in spans), max(stop for _, stop in spans)
+
+
+def wolpaw_bits(n_symbols: int, accuracy: float) -> float:
+    """Return the bits one selection carries (Wolpaw et al. 1998), 0 below chance level."""
+    if n_symbols < 2 or accuracy <= 1.0 / n_symbols:
+        return 0.0
+    bits = math.log2(n_symbols)
+    if accuracy < 1.0:
+        wrong = 1.0 - accuracy
+        bits += accuracy * math.log2(accuracy) + wrong * math.log2(wrong / (n_symbols - 1))
+    return bits
