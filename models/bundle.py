@@ -114,7 +114,9 @@ def _check_name(name: str, where: str) -> None:
         or any(part in {"..", "."} for part in name.split("/"))
         or str(PurePosixPath(name)) != name
     ):
-        raise BundleError(f"{where}: file name {name!r} is not allowed, wanted a plain relative name")
+        raise BundleError(
+            f"{where}: file name {name!r} is not allowed, wanted a plain relative name"
+        )
 
 
 def _check_files(raw: Mapping[str, bytes], listed: Mapping[str, FileEntry], where: str) -> None:
@@ -185,7 +187,13 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 files[info.filename] = data
             return files
     except (
-        zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        OverflowError,
     ) as error:
         raise BundleError(f"{where}: not a whole .eegb file ({error})") from None
 

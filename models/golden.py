@@ -29,7 +29,10 @@ def write_golden(windows: NDArray[np.float32], outputs: NDArray[np.float32]) -> 
     """
     buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, windows=windows.astype(np.float32), outputs=outputs.astype(np.float32), allow_pickle=False
+        buffer,
+        windows=windows.astype(np.float32),
+        outputs=outputs.astype(np.float32),
+        allow_pickle=False,
     )
     return buffer.getvalue()
 
@@ -56,19 +59,31 @@ def check_golden(bundle: Bundle, model: Model) -> None:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             windows, wanted = arrays["windows"], arrays["outputs"]
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        AttributeError,
+    ) as error:
         raise BundleError(f"{where}: unreadable ({error})") from None
     n_calls = len(windows)
     shapes = (manifest.model.input.shape[1:], manifest.model.output.shape[1:])
     if not n_calls or (windows.shape[1:], wanted.shape) != (shapes[0], (n_calls, *shapes[1])):
-        raise BundleError(f"{where}: got shapes {windows.shape} and {wanted.shape}, wanted n of {shapes}")
+        raise BundleError(
+            f"{where}: got shapes {windows.shape} and {wanted.shape}, wanted n of {shapes}"
+        )
     if windows.dtype != np.float32 or wanted.dtype != np.float32:
         raise BundleError(f"{where}: got {windows.dtype} and {wanted.dtype}, wanted float32")
     got = run_windows(model, windows)
     tolerance = manifest.model.golden_tolerance
     if manifest.model.precision in {"float32", "float16"}:
-        error = float(np.abs(got - wanted).max())
+        off = float(np.abs(got - wanted).max())
     else:
-        error = float(np.mean(got.argmax(axis=-1) != wanted.argmax(axis=-1)))
-    if not error <= tolerance:
-        raise BundleError(f"{where}: the model is off by {error:.3g} here, the tolerance is {tolerance:g}")
+        off = float(np.mean(got.argmax(axis=-1) != wanted.argmax(axis=-1)))
+    if not off <= tolerance:
+        raise BundleError(
+            f"{where}: the model is off by {off:.3g} here, the tolerance is {tolerance:g}"
+        )

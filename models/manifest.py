@@ -15,7 +15,14 @@ import numpy as np
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
 from pipeline.filters import reference_matrix
-from pipeline.spec import CtcDecoder, EventWindow, PipelineSpec, SelectionDecoder, Settings, SlidingWindow
+from pipeline.spec import (
+    CtcDecoder,
+    EventWindow,
+    PipelineSpec,
+    SelectionDecoder,
+    Settings,
+    SlidingWindow,
+)
 
 FORMAT_VERSION = 1
 
@@ -154,11 +161,15 @@ def _check(manifest: Manifest) -> None:
     n_samples = _window_samples(spec)
     want = (1, n_samples, n_inputs)
     if manifest.model.input.shape != want:
-        raise ValueError(f"model.input.shape: got {manifest.model.input.shape}, wanted {want} by the pipeline")
+        raise ValueError(
+            f"model.input.shape: got {manifest.model.input.shape}, wanted {want} by the pipeline"
+        )
     _check_output(manifest)
     for pair in manifest.model.state:
         if not pair.shape or not all(0 < n <= 1 << 20 for n in pair.shape):
-            raise ValueError(f"model.state {pair.input}: got shape {pair.shape}, wanted positive sizes")
+            raise ValueError(
+                f"model.state {pair.input}: got shape {pair.shape}, wanted positive sizes"
+            )
     if manifest.model.path not in manifest.files:
         raise ValueError(f"model.path: got {manifest.model.path!r}, wanted one of the listed files")
     fit = manifest.confidence
@@ -174,23 +185,31 @@ def _check(manifest: Manifest) -> None:
 
 def _check_signal(spec: PipelineSpec) -> None:
     if not (math.isfinite(spec.rate_hz) and 0 < spec.rate_hz <= 100_000):
-        raise ValueError(f"pipeline.rate_hz: got {spec.rate_hz}, wanted more than 0 and at most 100000")
+        raise ValueError(
+            f"pipeline.rate_hz: got {spec.rate_hz}, wanted more than 0 and at most 100000"
+        )
     if not 0 < len(spec.channels) <= 4096 or len(set(spec.channels)) != len(spec.channels):
         raise ValueError("pipeline.channels: wanted 1 to 4096 distinct names")
     if not 0 < len(spec.bands) <= 32:
         raise ValueError(f"pipeline.bands: got {len(spec.bands)}, wanted 1 to 32")
     for k, band in enumerate(spec.bands):
         if not band.sos or not is_stable(band):
-            raise ValueError(f"pipeline.bands[{k}].sos: wanted stable second-order sections with a0 = 1")
+            raise ValueError(
+                f"pipeline.bands[{k}].sos: wanted stable second-order sections with a0 = 1"
+            )
     reference_matrix(spec.reference, spec.channels)
     normalise = spec.normalise
     numbers = (normalise.time_constant_s, normalise.initial_scale_uv, normalise.floor_uv)
     if not all(math.isfinite(v) and v > 0 for v in numbers):
-        raise ValueError("pipeline.normalise: wanted finite positive time constant, initial scale and floor")
+        raise ValueError(
+            "pipeline.normalise: wanted finite positive time constant, initial scale and floor"
+        )
     if normalise.kind == "fixed":
         n_inputs = len(spec.bands) * len(spec.channels)
         if not len(normalise.mean_uv) == len(normalise.scale_uv) == n_inputs:
-            raise ValueError(f"pipeline.normalise: wanted {n_inputs} means and scales (bands times channels)")
+            raise ValueError(
+                f"pipeline.normalise: wanted {n_inputs} means and scales (bands times channels)"
+            )
         if not all(math.isfinite(v) and v > 0 for v in normalise.scale_uv):
             raise ValueError("pipeline.normalise.scale_uv: wanted finite positive numbers")
 
@@ -210,7 +229,9 @@ def _check_vocabulary(spec: PipelineSpec) -> None:
         flashed = [s for group in spec.groups.values() for s in group]
         unknown = sorted(set(flashed) ^ set(symbols))
         if unknown:
-            raise ValueError(f"pipeline.groups: {unknown[:5]} not both in a group and in the vocabulary")
+            raise ValueError(
+                f"pipeline.groups: {unknown[:5]} not both in a group and in the vocabulary"
+            )
 
 
 def _window_samples(spec: PipelineSpec) -> int:
@@ -221,7 +242,9 @@ def _window_samples(spec: PipelineSpec) -> int:
         if not 0 < window.hop_samples <= window.window_samples <= 1_000_000:
             raise ValueError("pipeline.window: wanted 0 < hop_samples <= window_samples <= 1000000")
         if not 0 <= window.lookahead_samples <= window.window_samples - window.hop_samples:
-            raise ValueError("pipeline.window.lookahead_samples: wanted 0 to window_samples - hop_samples")
+            raise ValueError(
+                "pipeline.window.lookahead_samples: wanted 0 to window_samples - hop_samples"
+            )
         return window.window_samples
     return _event_samples(spec, window)
 
@@ -231,7 +254,9 @@ def _event_samples(spec: PipelineSpec, window: EventWindow) -> int:
         raise ValueError("pipeline.window: got event, wanted sliding for a ctc head")
     checkpoints = window.checkpoints_samples
     if not 0 < window.length_samples <= 1_000_000 or window.offset_samples < 0:
-        raise ValueError("pipeline.window: wanted 0 < length_samples <= 1000000 and offset_samples >= 0")
+        raise ValueError(
+            "pipeline.window: wanted 0 < length_samples <= 1000000 and offset_samples >= 0"
+        )
     if list(checkpoints) != sorted(set(checkpoints)) or not checkpoints or checkpoints[0] < 1:
         raise ValueError("pipeline.window.checkpoints_samples: wanted ascending positive lengths")
     if checkpoints[-1] != window.length_samples:
@@ -244,16 +269,24 @@ def _check_output(manifest: Manifest) -> None:
     if len(shape) != 3 or shape[0] != 1:
         raise ValueError(f"model.output.shape: got {shape}, wanted (1, rows, columns)")
     if isinstance(spec.window, SlidingWindow):
-        if shape[2] != len(spec.vocabulary) or shape[1] < 1 or spec.window.window_samples % shape[1]:
+        if (
+            shape[2] != len(spec.vocabulary)
+            or shape[1] < 1
+            or spec.window.window_samples % shape[1]
+        ):
             raise ValueError(
                 f"model.output.shape: got {shape}, wanted frames that divide {spec.window.window_samples} samples"
                 f" and {len(spec.vocabulary)} symbols"
             )
         frame_samples = spec.window.window_samples // shape[1]
         if spec.window.hop_samples % frame_samples or spec.window.lookahead_samples % frame_samples:
-            raise ValueError(f"pipeline.window: hop and lookahead must be whole frames of {frame_samples} samples")
+            raise ValueError(
+                f"pipeline.window: hop and lookahead must be whole frames of {frame_samples} samples"
+            )
         if manifest.model.state and spec.window.hop_samples != spec.window.window_samples:
-            raise ValueError("pipeline.window: a stateful model sees only new samples, wanted hop == window")
+            raise ValueError(
+                "pipeline.window: a stateful model sees only new samples, wanted hop == window"
+            )
         return
     n_columns = 1 if spec.groups else len(spec.vocabulary)
     want = (1, len(spec.window.checkpoints_samples), n_columns)

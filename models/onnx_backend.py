@@ -70,8 +70,14 @@ class OnnxModel:
         self._session = session
         self._input = np.zeros(model.input.shape, dtype=_TYPES[model.input.dtype])
         self._output = np.zeros(model.output.shape, dtype=_TYPES[model.output.dtype])
-        self._states = [[np.zeros(p.shape, dtype=np.float32) for p in model.state] for _ in range(2)]
-        self._bindings = [self._bind(model, turn) for turn in range(2)] if model.state else [self._bind(model, 0)]
+        self._states = [
+            [np.zeros(p.shape, dtype=np.float32) for p in model.state] for _ in range(2)
+        ]
+        self._bindings = (
+            [self._bind(model, turn) for turn in range(2)]
+            if model.state
+            else [self._bind(model, 0)]
+        )
         self._turn = 0
 
     def _bind(self, model: ModelFile, turn: int) -> ort.IOBinding:

@@ -58,13 +58,17 @@ def _check(data: memoryview, kind: int, where: str, depth: int) -> bool:
     for field, value in _fields(data):
         if kind == _MODEL and field == _MODEL_FUNCTIONS:
             raise BundleError(f"{where}: has functions of its own, wanted standard operators only")
-        if kind == _TENSOR and (field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value == 1)):
+        if kind == _TENSOR and (
+            field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value == 1)
+        ):
             raise BundleError(f"{where}: has external data, wanted all weights in the file")
         if _DOMAIN_FIELD.get(kind) == field and isinstance(value, memoryview):
             domain = bytes(value)
             if domain not in DOMAINS:
                 name = domain.decode("utf-8", "replace")
-                raise BundleError(f"{where}: needs operators of domain {name!r}, wanted standard ones")
+                raise BundleError(
+                    f"{where}: needs operators of domain {name!r}, wanted standard ones"
+                )
         child = _CHILDREN[kind].get(field)
         if child is not None and isinstance(value, memoryview):
             has_graph = has_graph or child == _GRAPH

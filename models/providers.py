@@ -22,7 +22,10 @@ ProviderChoice = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 _CPU = "CPUExecutionProvider"
 _NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-_LIBRARIES = {"cuda": "libonnxruntime_providers_cuda.so", "tensorrt": "libonnxruntime_providers_tensorrt.so"}
+_LIBRARIES = {
+    "cuda": "libonnxruntime_providers_cuda.so",
+    "tensorrt": "libonnxruntime_providers_tensorrt.so",
+}
 
 ort.set_default_logger_severity(3)  # it warns on stderr of every GPU it does not find
 
@@ -52,7 +55,9 @@ def missing(provider: Literal["cuda", "tensorrt"]) -> str | None:
     path = Path(ort.__file__).parent / "capi" / _LIBRARIES[provider]
     try:
         # Opened on its own it lacks symbols that ONNX Runtime provides; its needs are what matters.
-        ctypes.CDLL(str(path.with_name("libonnxruntime_providers_shared.so")), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(
+            str(path.with_name("libonnxruntime_providers_shared.so")), mode=ctypes.RTLD_GLOBAL
+        )
         ctypes.CDLL(str(path))
     except OSError as error:
         return str(error)
@@ -72,4 +77,6 @@ def choose_providers(choice: ProviderChoice) -> Sequence[str]:
     reason = missing(choice)
     if reason is not None:
         raise ConfigError(f"model.providers: got {choice!r}, which does not work here: {reason}")
-    return [_NAMES[choice], _NAMES["cuda"], _CPU] if choice == "tensorrt" else [_NAMES[choice], _CPU]
+    return (
+        [_NAMES[choice], _NAMES["cuda"], _CPU] if choice == "tensorrt" else [_NAMES[choice], _CPU]
+    )

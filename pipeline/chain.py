@@ -141,7 +141,9 @@ class Chain:
         """
         outputs: list[Output] = []
         first, stop = self.n_samples, self.n_samples + len(samples)
-        inputs: list[tuple[int, int, Event | Marker]] = [(max(e.known_at, first), 0, e) for e in events]
+        inputs: list[tuple[int, int, Event | Marker]] = [
+            (max(e.known_at, first), 0, e) for e in events
+        ]
         inputs += [(max(m.known_at, first), 1, m) for m in markers]
         inputs.sort(key=lambda entry: entry[:2])
         for known_at, _, given in inputs:
@@ -250,7 +252,10 @@ class Chain:
         if text is None:
             return []
         if text == PAUSE:
-            return [Event("pause", self.n_samples, self.n_samples, {"by": "marker"}), *self._pause()]
+            return [
+                Event("pause", self.n_samples, self.n_samples, {"by": "marker"}),
+                *self._pause(),
+            ]
         if text == RESUME:
             self._resume()
             return [Event("resume", self.n_samples, self.n_samples, {"by": "marker"})]

@@ -21,7 +21,11 @@ def design_band(band: Band, *, rate_hz: float) -> Band:
     from scipy import signal  # heavy; the daemon never comes here
 
     nyquist_hz = rate_hz / 2
-    for name, edge_hz in (("low_hz", band.low_hz), ("high_hz", band.high_hz), ("notch_hz", band.notch_hz)):
+    for name, edge_hz in (
+        ("low_hz", band.low_hz),
+        ("high_hz", band.high_hz),
+        ("notch_hz", band.notch_hz),
+    ):
         if edge_hz is not None and not 0 < edge_hz < nyquist_hz:
             raise ValueError(f"band.{name}: {edge_hz} must lie between 0 and {nyquist_hz} Hz")
     sections = []
@@ -36,7 +40,9 @@ def design_band(band: Band, *, rate_hz: float) -> Band:
             if low_hz >= high_hz:
                 raise ValueError(f"band.low_hz: {low_hz} must be below band.high_hz {high_hz}")
             edges_hz = (low_hz, high_hz)
-            sections.append(signal.butter(band.order, edges_hz, "bandpass", fs=rate_hz, output="sos"))
+            sections.append(
+                signal.butter(band.order, edges_hz, "bandpass", fs=rate_hz, output="sos")
+            )
     if band.notch_hz is not None:
         for harmonic in range(1, band.notch_harmonics + 1):
             if harmonic * band.notch_hz < nyquist_hz:
@@ -55,6 +61,9 @@ def design(spec: PipelineSpec) -> PipelineSpec:
 def is_stable(band: Band) -> bool:
     """Say whether every section is finite, normalised and has its poles inside the unit circle."""
     return all(
-        all(math.isfinite(v) for v in s) and s[3] == 1.0 and abs(s[5]) < 1.0 and abs(s[4]) < 1.0 + s[5]
+        all(math.isfinite(v) for v in s)
+        and s[3] == 1.0
+        and abs(s[5]) < 1.0
+        and abs(s[4]) < 1.0 + s[5]
         for s in band.sos
     )

@@ -60,7 +60,9 @@ def reference_matrix(reference: Reference, channels: tuple[str, ...]) -> NDArray
         return np.arange(len(channels))
     missing = [name for name in reference.channels if name not in channels]
     if missing or not reference.channels:
-        raise ValueError(f"reference.channels: got {missing or 'none'}, wanted some of {list(channels)}")
+        raise ValueError(
+            f"reference.channels: got {missing or 'none'}, wanted some of {list(channels)}"
+        )
     return np.array([channels.index(name) for name in reference.channels])
 
 

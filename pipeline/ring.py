@@ -26,7 +26,9 @@ class Ring:
 
     def __init__(self, capacity: int, n_channels: int) -> None:
         if capacity < 1 or n_channels < 1:
-            raise ValueError(f"ring: got {capacity} samples of {n_channels} channels, wanted 1 or more of each")
+            raise ValueError(
+                f"ring: got {capacity} samples of {n_channels} channels, wanted 1 or more of each"
+            )
         self.capacity = capacity
         self._rows = np.zeros((2 * capacity, n_channels), dtype=np.float32)
         self._n_reserved = 0

@@ -140,7 +140,9 @@ class SelectionStream:
         if self._settings.scores == "stimulus" and group not in self._members:
             return [self._event("unknown_marker", marker, {"marker": f"stim:{group}"})]
         if self._trial is None and not self._has_trial_markers:
-            self._open(marker.index)  # a stimulus program that marks no trials: each stimulus may open one
+            self._open(
+                marker.index
+            )  # a stimulus program that marks no trials: each stimulus may open one
         trial = self._trial
         if trial is None or marker.index < trial.start:
             if marker.index >= self._decided_at:
@@ -192,7 +194,9 @@ class SelectionStream:
         if trial is None:
             return []
         row = output[look.row].astype(np.float64)
-        vector = row if self._settings.scores == "symbol" else float(row[0]) * self._members[look.group]
+        vector = (
+            row if self._settings.scores == "symbol" else float(row[0]) * self._members[look.group]
+        )
         if look.is_last:
             self.n_windows_done += 1
             trial.n_tainted += tainted

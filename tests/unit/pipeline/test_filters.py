@@ -40,7 +40,9 @@ def cut(samples: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
     return [*chunks, samples[start:]]
 
 
-@pytest.mark.parametrize("band", [Band(), Band(low_hz=None), Band(high_hz=None), Band(notch_hz=60.0)])
+@pytest.mark.parametrize(
+    "band", [Band(), Band(low_hz=None), Band(high_hz=None), Band(notch_hz=60.0)]
+)
 def test_steady_state_is_scipys_to_the_bit(band: Band) -> None:
     sos = np.array(design_band(band, rate_hz=500.0).sos)
     np.testing.assert_array_equal(steady_state(sos), signal.sosfilt_zi(sos))

@@ -11,7 +11,9 @@ from pipeline.ring import Ring, RingReader
 
 
 def counted(start: int, n_samples: int) -> np.ndarray:
-    return np.arange(start, start + n_samples, dtype=np.float32)[:, np.newaxis] * np.ones((1, 2), np.float32)
+    return np.arange(start, start + n_samples, dtype=np.float32)[:, np.newaxis] * np.ones(
+        (1, 2), np.float32
+    )
 
 
 @given(capacity=st.integers(1, 20), sizes=st.lists(st.integers(0, 50), max_size=12), data=st.data())
@@ -35,7 +37,9 @@ def test_ring_equals_a_list(capacity: int, sizes: list[int], data: st.DataObject
             assert run.base is not None  # a view, never a copy
 
 
-@given(capacity=st.integers(1, 20), steps=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30))))
+@given(
+    capacity=st.integers(1, 20), steps=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)))
+)
 def test_what_is_overrun_is_counted_exactly(capacity: int, steps: list[tuple[int, int]]) -> None:
     ring = Ring(capacity, 2)
     reader = RingReader(ring, n_channels=2)
