@@ -1,0 +1,161 @@
+"""From a bundle on disk to a chain that is ready to run: verified, proven, warm.
+
+One engine serves any number of streams: they share the session and the language model, and each
+has a chain with state of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from models.bundle import Bundle, load_bundle
+from models.golden import check_golden
+from models.onnx_backend import OnnxModel, open_session
+from pipeline.chain import Chain
+from pipeline.errors import BundleError, UsageError
+from pipeline.language_model import LanguageModel
+from runtime.messages import ModelName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from onnxruntime import InferenceSession
+
+    from models.providers import ProviderChoice
+    from pipeline.spec import PipelineSpec
+
+LANGUAGE_MODEL = "lm.arpa"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A verified bundle with its open session."""
+
+    bundle: Bundle
+    spec: PipelineSpec
+    session: InferenceSession
+    lm: LanguageModel | None
+
+    @property
+    def model_name(self) -> ModelName:
+        """Who speaks in the messages."""
+        manifest = self.bundle.manifest
+        return ModelName(
+            name=manifest.name,
+            sha256=self.bundle.sha256,
+            verified=manifest.evaluation.verdict == "reads EEG",
+        )
+
+    def chain(self, **options: Any) -> Chain:
+        """Return a chain of its own state; ``options`` are those of :class:`pipeline.chain.Chain`.
+
+        Raises:
+            BundleError: the pipeline's settings contradict each other.
+        """
+        manifest = self.bundle.manifest
+        model = OnnxModel(self.session, manifest.model)
+        model.warm_up()
+        try:
+            return Chain(
+                self.spec, model, n_frames=manifest.model.output.shape[1], lm=self.lm, **options
+            )
+        except ValueError as error:
+            raise BundleError(f"{manifest.name}: pipeline: {error}") from None
+
+    def confidence(self, raw: float | None, *, tainted: bool) -> float | None:
+        """Return the probability that a piece is exactly right; None where the bundle cannot say.
+
+        A tainted piece has none of what the fit was made on: its confidence is 0.
+        """
+        fit = self.bundle.manifest.confidence
+        if fit is None or raw is None:
+            return None
+        return 0.0 if tainted else fit.apply(raw)
+
+
+def open_engine(
+    path: Path,
+    *,
+    pinned_sha256: str | None = None,
+    providers: ProviderChoice = "auto",
+    n_threads: int = 1,
+    decoder: Mapping[str, str] | None = None,
+) -> Engine:
+    """Load, verify and prove a bundle, and open its session.
+
+    Args:
+        path: folder or ``.eegb`` file.
+        pinned_sha256: refuse any other manifest.
+        providers: where the model runs.
+        n_threads: threads inside one operator.
+        decoder: decoder settings that replace the bundle's, as text.
+
+    Raises:
+        BundleError: anything about the bundle.
+        ConfigError: the provider asked for does not work here.
+        UsageError: ``decoder`` names no setting or has a value of the wrong type.
+    """
+    bundle = load_bundle(path, pinned_sha256=pinned_sha256)
+    spec = with_decoder(bundle.manifest.pipeline, decoder or {})
+    session = open_session(bundle, providers=providers, n_threads=n_threads)
+    check_golden(bundle, OnnxModel(session, bundle.manifest.model))
+    return Engine(bundle, spec, session, _language_model(bundle, spec))
+
+
+def with_decoder(spec: PipelineSpec, changes: Mapping[str, str]) -> PipelineSpec:
+    """Return ``spec`` with decoder settings replaced; values are text, as on the command line.
+
+    Raises:
+        UsageError: no such setting, or a value of the wrong type.
+    """
+    if not changes:
+        return spec
+    decoder = spec.decoder
+    settings = msgspec.to_builtins(decoder)
+    names = [name for name in decoder.__struct_fields__ if name != "scores"]
+    for key, text in changes.items():
+        if key not in names:
+            raise UsageError(f"--set decoder.{key}: no such setting, wanted one of {', '.join(names)}")
+        settings[key] = None if text == "none" else text
+    try:
+        changed = msgspec.convert(settings, type(decoder), strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--set: {error}") from None
+    return msgspec.structs.replace(spec, decoder=changed)
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Return ``decoder.KEY=VALUE`` texts as a mapping.
+
+    Raises:
+        UsageError: a text of another form.
+    """
+    changes = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name = key.removeprefix("decoder.")
+        if not equals or name == key or not name:
+            raise UsageError(f"--set {text}: wanted decoder.KEY=VALUE")
+        changes[name] = value
+    return changes
+
+
+def _language_model(bundle: Bundle, spec: PipelineSpec) -> LanguageModel | None:
+    data = bundle.files.get(LANGUAGE_MODEL)
+    if data is None or not spec.decoder.lm_weight:
+        return None
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        where = f"{bundle.manifest.name}/{LANGUAGE_MODEL}"
+        raise BundleError(f"{where}: not UTF-8 (byte {error.start})") from None
+    return LanguageModel(
+        lines,
+        vocabulary=spec.vocabulary,
+        lm_symbols=spec.lm_symbols,
+        floor=spec.decoder.lm_floor,
+    )

@@ -1,0 +1,86 @@
+"""``eegscribe VERB``: finds the verb, runs it, and turns our errors into exit codes.
+
+Each verb is a module ``tools.verb_<name>`` with ``add_parser``. A verb is imported only when it is the
+one asked for, so that the daemon carries nothing of the workbench.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before numpy: idle pools of threads cost memory and tails
+
+from pipeline.errors import EegscribeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+VERBS = {
+    "demo": "a simulated headset, the daemon and a subscriber: text appears",
+    "init": "write a commented configuration from the streams found",
+    "check": "say everything that is wrong with a configuration, before it matters",
+    "run": "the daemon",
+    "listen": "live text, latency, events and quality by channel",
+    "simulate": "simulated EEG as an LSL stream or as a recording",
+    "replay": "a recording through the same chain, or over LSL to a running daemon",
+    "calibrate": "fit a speller to one person",
+    "train": "train a network on labelled recordings",
+    "train-lm": "make a character language model from text",
+    "schema": "the contracts as JSON Schema",
+    "forget": "delete a session's finals and recordings",
+}
+
+
+def make_parser(verb: str | None) -> argparse.ArgumentParser:
+    """Return the parser: every verb by name, and only ``verb`` with its own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="eegscribe",
+        description="Live EEG to text, and the workbench that makes the models.",
+        epilog="example: eegscribe demo --text 'hello world'",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="what is installed, and exit")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for name, summary in VERBS.items():
+        if name == verb:
+            import_module(f"tools.verb_{name.replace('-', '_')}").add_parser(verbs)
+        else:
+            verbs.add_parser(name, help=summary)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    named = next((word for word in words if not word.startswith("-")), None)
+    try:
+        parser = make_parser(named if named in VERBS else None)
+        options = parser.parse_args(words)
+        if options.version:
+            from tools.version import version_lines
+
+            print("\n".join(version_lines()))
+            return 0
+        if options.verb is None:
+            parser.print_help()
+            return 2
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except EegscribeError as error:
+        print(f"eegscribe: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read us has gone, as `| head` does. Nothing more can be said; keep exit quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
