@@ -1,0 +1,105 @@
+"""A causal network from EEG to log-probabilities of symbols, one frame per patch of samples.
+
+    samples ─▶ [context | new] ─▶ patches ─▶ features ─▶ GRU ─▶ log-probabilities
+
+Each frame sees the newest ``kernel_samples`` and, through the GRU, all that went before. What has
+to be remembered between calls is returned, so a long recording may be cut at any frame.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.spec import Settings
+
+State = tuple[Tensor, ...]
+"""``(hidden,)``, or ``(hidden, context)`` where a patch reaches back into earlier samples."""
+
+POWER_FLOOR = 1e-2
+
+
+class GruCtcSettings(Settings, frozen=True):
+    """The shape of the network; kept in the bundle so that the weights can be read again.
+
+    ``features``: ``linear`` gives the GRU a linear map of each patch; ``power`` the log power in
+    each of ``n_features`` learned pairs of filters, which a burst of unknown phase cannot escape.
+    """
+
+    n_inputs: int
+    n_symbols: int
+    patch_samples: int = 10
+    kernel_samples: int = 10
+    n_features: int = 256
+    features: Literal["linear", "power"] = "linear"
+    n_hidden: int = 256
+    n_layers: int = 3
+    dropout: float = 0.0
+
+
+class GruCtc(nn.Module):
+    """The network; see the module. B batch, T samples, F = T / P frames, C inputs, V symbols."""
+
+    def __init__(self, settings: GruCtcSettings) -> None:
+        super().__init__()
+        if settings.kernel_samples < settings.patch_samples:
+            raise ValueError(
+                f"kernel_samples: {settings.kernel_samples} must be >= patch_samples "
+                f"{settings.patch_samples}"
+            )
+        self.settings = settings
+        n_outputs = settings.n_features * (2 if settings.features == "power" else 1)
+        self.filters = nn.Conv1d(
+            settings.n_inputs, n_outputs, settings.kernel_samples, stride=settings.patch_samples
+        )
+        self.norm = nn.LayerNorm(settings.n_features)
+        self.gru = nn.GRU(
+            settings.n_features,
+            settings.n_hidden,
+            settings.n_layers,
+            batch_first=True,
+            dropout=settings.dropout,
+        )
+        self.head = nn.Linear(settings.n_hidden, settings.n_symbols)
+
+    @property
+    def n_context(self) -> int:
+        """How many samples before its patch a frame sees."""
+        return self.settings.kernel_samples - self.settings.patch_samples
+
+    def initial_state(self, n_batch: int = 1) -> State:
+        """Return the state before the first sample: all zeros."""
+        s = self.settings
+        hidden = torch.zeros(s.n_layers, n_batch, s.n_hidden)  # (L, B, H)
+        if not self.n_context:
+            return (hidden,)
+        return hidden, torch.zeros(n_batch, self.n_context, s.n_inputs)  # (B, K - P, C)
+
+    def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(log_probs, *next_state)`` for ``samples`` (B, T, C); T is whole patches."""
+        hidden, *context = state
+        x = torch.cat([*context, samples], dim=1)  # (B, K - P + T, C)
+        keep = x[:, x.shape[1] - self.n_context :]  # (B, K - P, C)
+        x = self.filters(x.transpose(1, 2)).transpose(1, 2)  # (B, F, Q), or (B, F, 2Q)
+        if self.settings.features == "power":
+            cosine, sine = x.chunk(2, dim=2)  # (B, F, Q) each
+            x = torch.log(cosine**2 + sine**2 + POWER_FLOOR)  # (B, F, Q)
+        x = self.norm(x)  # (B, F, Q)
+        x, hidden = self.gru(x, hidden)  # (B, F, H), (L, B, H)
+        log_probs = functional.log_softmax(self.head(x), dim=2)  # (B, F, V)
+        return (log_probs, hidden, keep) if self.n_context else (log_probs, hidden)
+
+
+def reference_settings() -> GruCtcSettings:
+    """Return the benches' reference model: three layers of 256, patches of 10, 128 channels."""
+    return GruCtcSettings(n_inputs=128, n_symbols=30)
+
+
+def build(settings: GruCtcSettings, *, seed: int = 0) -> GruCtc:
+    """Return the network with random weights drawn from ``seed``, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GruCtc(settings).eval()
