@@ -14,7 +14,7 @@ from tests.unit.models.ssvep_data import FREQUENCIES_HZ, simulate
 
 def fitted(rate_hz: float) -> tuple[SpellerFit, np.ndarray]:
     windows, labels = simulate(
-        n_repeats=4, seed=1, rate_hz=rate_hz, n_samples=int(0.8 * rate_hz) + 1
+        n_repeats=4, seed=1, amplitude=0.5, rate_hz=rate_hz, n_samples=int(0.8 * rate_hz) + 1
     )
     n_samples = windows.shape[1]
     fit = fit_speller(
