@@ -94,6 +94,8 @@ class Chain:
         self.n_samples = 0
         self.is_paused = False
         self.n_markers = 0
+        self.n_decoded = 0
+        self.last_times = Times()
         settle = round(SETTLE_S * spec.rate_hz)
         self._settle_samples = settle
         longest = self._longest_window()
@@ -231,11 +233,13 @@ class Chain:
         return [replace(o, times=times) if isinstance(o, Text) else o for o in outputs]
 
     def _times(self, began_ns: int, scored_ns: int) -> Times:
-        return Times(
+        self.n_decoded += 1
+        self.last_times = Times(
             filter_ns=self._filter_ns,
             model_ns=scored_ns - began_ns,
             decode_ns=self._now_ns() - scored_ns,
         )
+        return self.last_times
 
     def _take_event(self, event: Event) -> list[Output]:
         if event.kind in TAINTING:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from models.bundle import Bundle, load_bundle
 from models.golden import check_golden
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from models.providers import ProviderChoice
     from pipeline.spec import PipelineSpec
+    from runtime.source import StreamInfo
 
 LANGUAGE_MODEL = "lm.arpa"
 
@@ -106,6 +108,24 @@ def open_engine(
     return Engine(bundle, spec, session, _language_model(bundle, spec))
 
 
+def check_fit(engine: Engine, info: StreamInfo) -> None:
+    """Refuse a stream that the bundle was not made for.
+
+    Raises:
+        BundleError: another rate, or other channels.
+    """
+    spec = engine.spec
+    name = engine.bundle.manifest.name
+    if not np.isclose(info.rate_hz, spec.rate_hz, rtol=1e-3):
+        raise BundleError(
+            f"{info.name}: rate is {info.rate_hz:g} Hz, the bundle {name!r} wants {spec.rate_hz:g} Hz"
+        )
+    if info.channels != spec.channels:
+        missing = [c for c in spec.channels if c not in info.channels]
+        got = f"lacks {', '.join(missing[:6])}" if missing else f"has channels {list(info.channels)}"
+        raise BundleError(f"{info.name}: {got}, the bundle {name!r} wants {list(spec.channels)}")
+
+
 def with_decoder(spec: PipelineSpec, changes: Mapping[str, str]) -> PipelineSpec:
     """Return ``spec`` with decoder settings replaced; values are text, as on the command line.
 
@@ -148,14 +168,15 @@ def _language_model(bundle: Bundle, spec: PipelineSpec) -> LanguageModel | None:
     data = bundle.files.get(LANGUAGE_MODEL)
     if data is None or not spec.decoder.lm_weight:
         return None
+    where = f"{bundle.manifest.name}/{LANGUAGE_MODEL}"
     try:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        where = f"{bundle.manifest.name}/{LANGUAGE_MODEL}"
         raise BundleError(f"{where}: not UTF-8 (byte {error.start})") from None
-    return LanguageModel(
+    return LanguageModel.from_arpa(
         lines,
         vocabulary=spec.vocabulary,
         lm_symbols=spec.lm_symbols,
         floor=spec.decoder.lm_floor,
+        where=where,
     )

@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pipeline.errors import BundleError
 from pipeline.values import Event, Text
+from runtime.engine import check_fit
 from runtime.latency import LatencyMonitor
 from runtime.messages import EventMessage, Final, Message, Partial
 from runtime.session import Arrival, Session
@@ -145,23 +143,3 @@ class Replay:
                 if s.n
             },
         }
-
-
-def check_fit(engine: Engine, info: StreamInfo) -> None:
-    """Refuse a stream that the bundle was not made for.
-
-    Raises:
-        BundleError: another rate, or other channels.
-    """
-    spec = engine.spec
-    name = engine.bundle.manifest.name
-    if not np.isclose(info.rate_hz, spec.rate_hz, rtol=1e-3):
-        raise BundleError(
-            f"{info.name}: rate is {info.rate_hz:g} Hz, the bundle {name!r} wants {spec.rate_hz:g} Hz"
-        )
-    if info.channels != spec.channels:
-        missing = [c for c in spec.channels if c not in info.channels]
-        got = f"lacks {', '.join(missing[:6])}" if missing else f"has channels {list(info.channels)}"
-        raise BundleError(f"{info.name}: {got}, the bundle {name!r} wants {list(spec.channels)}")
-
-

@@ -1,0 +1,290 @@
+"""One configured stream inside the daemon: its threads, its messages, its health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.markers import PAUSE, RESUME
+from pipeline.values import Event
+from runtime.latency import LatencyMonitor
+from runtime.live import Decoded, LiveStream
+from runtime.messages import (
+    Counters,
+    Final,
+    Health,
+    Latency,
+    Partial,
+    Rates,
+    State,
+)
+from runtime.outbox import Outbox
+from runtime.quality import channel_quality
+from runtime.session import Arrival, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from runtime.config import Budget, Stream
+    from runtime.engine import Engine
+    from runtime.journal import Journal
+    from runtime.journal_store import Entry
+    from runtime.publisher import Publisher
+    from runtime.source import Source, StreamInfo
+
+QUALITY_S = 2.0
+BACKLOG_S = 0.5
+"""Behind by more than this is told as ``backlog``, and as over once it is halved."""
+
+log = structlog.get_logger()
+
+
+class StreamService:
+    """Runs one stream; every method on the event loop's thread but where it says otherwise.
+
+    Args:
+        settings: the stream's table of the configuration.
+        engine: what decodes it.
+        source: where its samples come from, not yet opened.
+        session: name of this run of the daemon.
+        journal: takes the finals.
+        publisher: sends the messages.
+        budget: of a decode.
+        every_decode: a partial for every decode.
+        check_fit: raises where a found stream does not fit the engine.
+        on_input: told of events that did not come from the source (the recorder wants them).
+    """
+
+    def __init__(
+        self,
+        settings: Stream,
+        *,
+        engine: Engine,
+        source: Source,
+        session: str,
+        journal: Journal,
+        publisher: Publisher,
+        budget: Budget,
+        every_decode: bool,
+        check_fit: Callable[[Engine, StreamInfo], None],
+        on_input: Callable[[Event], None],
+        on_text: Callable[[Final], None],
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._publisher = publisher
+        self._on_text = on_text
+        chain = engine.chain(
+            every_decode=every_decode,
+            marker_names={settings.pause_marker: PAUSE, settings.resume_marker: RESUME},
+            stopwatch_ns=time.perf_counter_ns,
+        )
+        self.live = LiveStream(
+            source,
+            chain,
+            fits=lambda info: check_fit(engine, info),
+            post=self._post,
+            ring_s=settings.history_s,
+            on_input=on_input,
+        )
+        self.session = Session(
+            stream=settings.name,
+            session=session,
+            engine=engine,
+            lsl_time=source.lsl_time,
+            every_decode=every_decode,
+            now_ns=time.perf_counter_ns,
+        )
+        self.outbox = Outbox(
+            publisher.send, journal, form=publisher.form, failed=self._journal_failed
+        )
+        self._latency = LatencyMonitor(budget.total_ms)
+        self._n_events: Counter[str] = Counter()
+        self._is_behind = False
+        self._lost = False
+        self._stopping = False
+        self._before = (time.monotonic(), 0, 0)
+        self.newest_health: Health | None = None
+
+    async def run(self, threads: Executor) -> None:
+        """Run both threads to their end, then wait until the last final is published.
+
+        Raises:
+            EegscribeError: the stream was not found in time, or does not fit.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._in_thread(threads, self._read))
+                group.create_task(self._in_thread(threads, self.live.decode_forever))
+        finally:
+            self.live.stop()
+        await asyncio.sleep(0)  # what the decode thread posted last is handled before this returns
+        await self.outbox.drained()
+
+    def stop(self) -> None:
+        """End the stream cleanly: everything received is decoded and published."""
+        self._stopping = True
+        self.live.stop()
+
+    def beat_s(self) -> float:
+        """Return when the slower of the two threads last moved (monotonic seconds)."""
+        return min(self.live.reader_beat_s, self.live.decode_beat_s)
+
+    async def _in_thread(self, threads: Executor, work: Callable[[], None]) -> None:
+        try:
+            await self._loop.run_in_executor(threads, work)
+        finally:
+            self.live.stop()
+
+    def _read(self) -> None:
+        self.live.read_forever(self.settings.resolve_timeout_s)
+
+    def _post(self, decoded: Decoded) -> None:
+        """Hand a step of the decode thread to the loop; called from that thread."""
+        self._loop.call_soon_threadsafe(self._handle, decoded)
+
+    def _handle(self, decoded: Decoded) -> None:
+        for output in decoded.outputs:
+            if isinstance(output, Event):
+                self._note(output)
+            message = self.session.compose(output, decoded.arrival)
+            if message is None:
+                continue
+            self.outbox.put(message)
+            if isinstance(message, Final):
+                log.info("final", stream=self.settings.name, seq=message.seq)
+                self._on_text(message)
+            if isinstance(message, Partial | Final):
+                self._measure(message.latency_ms, message.samples[1])
+                decoded = Decoded(decoded.outputs, decoded.arrival, None)
+        if decoded.times is not None:
+            self._measure(self._silent_latency(decoded), self.live.chain.n_samples)
+        self._watch_backlog()
+
+    def _silent_latency(self, decoded: Decoded) -> Latency:
+        """Return the stages of a decode that had nothing to say."""
+        arrival, times = decoded.arrival, decoded.times
+        assert times is not None  # noqa: S101 - the caller asked
+        inside_ms = (times.filter_ns + times.model_ns + times.decode_ns) / 1e6
+        publish_ms = max(0.0, (time.perf_counter_ns() - arrival.began_ns) / 1e6 - inside_ms)
+        waited_ms = (arrival.transport_ms or 0.0) + (arrival.queue_ms or 0.0)
+        return Latency(
+            transport=arrival.transport_ms,
+            queue=arrival.queue_ms,
+            filter=times.filter_ns / 1e6,
+            model=times.model_ns / 1e6,
+            decode=times.decode_ns / 1e6,
+            publish=publish_ms,
+            total=waited_ms + inside_ms + publish_ms,
+        )
+
+    def _measure(self, latency: Latency, sample: int) -> None:
+        if self._latency.add(latency):
+            self.tell("late", sample, total_ms=latency.total)
+
+    def _watch_backlog(self) -> None:
+        behind_s = self.live.n_behind / self.engine.spec.rate_hz
+        if not self._is_behind and behind_s > BACKLOG_S:
+            self._is_behind = True
+            self.tell("backlog", self.live.chain.n_samples, behind_s=round(behind_s, 3), over=False)
+        elif self._is_behind and behind_s < BACKLOG_S / 2:
+            self._is_behind = False
+            self.tell("backlog", self.live.chain.n_samples, behind_s=round(behind_s, 3), over=True)
+
+    def tell(self, kind: str, sample: int, **figures: float | str | None) -> None:
+        """Publish an event of the daemon's own."""
+        event = Event(kind, sample, sample, dict(figures))
+        self._note(event)
+        self.outbox.put(self.session.transcript.event(event))
+
+    def _note(self, event: Event) -> None:
+        """Count and log an event; its figures may hold text and stay out of the log."""
+        self._n_events[event.kind] += 1
+        if event.kind == "stream_lost":
+            self._lost = True
+        elif event.kind == "stream_found":
+            self._lost = False
+        if event.kind == "late" and self._n_events["late"] > 10:
+            return  # the counter goes on; a log line for each would only make it later
+        log.info("event", stream=self.settings.name, kind=event.kind, sample=event.sample)
+
+    def _journal_failed(self, entry: Entry, error: Exception) -> None:
+        log.error("journal_failed", stream=entry.stream, seq=entry.seq, error=str(error))
+        self.tell("journal_failed", self.live.chain.n_samples, final_seq=entry.seq)
+
+    def publish_health(self) -> None:
+        """Publish how the stream is; called every second."""
+        state, reason = self._state()
+        live, chain = self.live, self.live.chain
+        now_s = time.monotonic()
+        then_s, n_samples, n_decodes = self._before
+        elapsed_s = max(now_s - then_s, 1e-6)
+        self._before = (now_s, live.ring.n_written, live.n_decodes)
+        info = live.info
+        rate_hz = self.engine.spec.rate_hz
+        health = self.session.transcript.health(
+            state=state,
+            reason=reason,
+            rates=Rates(
+                nominal_hz=None if info is None else info.rate_hz,
+                received_hz=(live.ring.n_written - n_samples) / elapsed_s,
+                decodes_hz=(live.n_decodes - n_decodes) / elapsed_s,
+            ),
+            buffer_fill=min(1.0, live.n_behind / live.ring.capacity),
+            lag_ms=None if info is None else 1000.0 * live.n_behind / rate_hz,
+            latency_ms=self._latency.spreads(),
+            over_budget=self._latency.over_budget,
+            quality=self._quality(),
+            counters=Counters(
+                samples_received=live.ring.n_written,
+                samples_lost=live.n_lost,
+                samples_overrun=live.n_overrun,
+                markers_received=live.n_markers,
+                decodes_late=self._latency.n_late,
+                messages_published=self.outbox.n_published,
+                messages_dropped=self._publisher.n_overrun,
+                finals=self.session.transcript.n_finals,
+                **chain.counters,
+            ),
+        )
+        self.newest_health = health
+        self.outbox.put(health)
+
+    def _quality(self) -> tuple[()] | tuple[object, ...]:
+        ring, spec = self.live.ring, self.engine.spec
+        n_samples = min(round(QUALITY_S * spec.rate_hz), ring.n_written, ring.capacity // 2)
+        try:
+            newest = ring.view(ring.n_written - n_samples, n_samples).copy()
+        except IndexError:
+            return ()  # overwritten while it was asked for; next second
+        return channel_quality(newest, channels=spec.channels, rate_hz=spec.rate_hz)
+
+    def _state(self) -> tuple[State, str | None]:
+        """Return the state, and in plain words why nothing is decoded when nothing is."""
+        live, settings = self.live, self.settings
+        if self._stopping:
+            return "stopping", "the daemon is about to stop"
+        if live.info is None:
+            wanted = ", ".join(f"{key} = {value!r}" for key, value in settings.lsl.items())
+            return "waiting", f"no LSL stream with {wanted} is found; is the headset's software on?"
+        if self._lost:
+            return "waiting", f"the stream {live.info.name!r} went away; waiting for it to return"
+        silent_s = time.monotonic() - (live.last_sample_s or 0.0)
+        if live.last_sample_s is None or silent_s > settings.silent_s:
+            return "silent", f"the stream {live.info.name!r} is connected and sends no samples"
+        if live.chain.is_paused:
+            return "paused", "paused on request; nothing is heard until it is resumed"
+        counters = live.chain.counters
+        if counters["windows_decoded"] == 0 and counters["windows_due"] == 0:
+            if live.chain.spec.decoder.head == "selection":
+                return "idle", "no stimulus marker has come yet; is the marker stream on?"
+            return "filling", "the first window is not full yet"
+        if live.chain.spec.decoder.head == "selection" and counters["windows_pending"] == 0:
+            return "idle", "no stimulus is waiting to be decoded"
+        return "decoding", None
