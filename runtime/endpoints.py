@@ -14,6 +14,7 @@ from typing import Literal
 import zmq
 
 from pipeline.errors import ConfigError, EegscribeError
+from runtime.places import PRIVATE_FILE, make_private_folder
 
 MAX_IPC_PATH_BYTES = 107
 """``sun_path`` of a UNIX socket holds 108 bytes, the last of them NUL."""
@@ -102,26 +103,35 @@ def endpoint_problem(text: str, *, has_curve: bool, curve_key: str) -> str | Non
 def bind(socket_: zmq.Socket[bytes], text: str, *, where: str) -> str:
     """Bind ``socket_`` to the endpoint and return where it is bound (``*`` became a port).
 
+    The file of an ipc socket is open to this user alone, and so is its folder if it is new.
+
     Raises:
         EndpointInUse: another process has it.
         ConfigError: it cannot be bound on this machine.
     """
     endpoint = parse_endpoint(text)
-    if endpoint.transport == "ipc" and _answers(endpoint.path):
-        raise EndpointInUse(f"{where}: got {text!r}, which another process uses, wanted a free one")
+    file = Path(endpoint.path) if endpoint.path and not endpoint.path.startswith("@") else None
+    if endpoint.path and _answers(endpoint.path):
+        raise _in_use(text, where)
     if endpoint.host.startswith("["):
         socket_.setsockopt(zmq.IPV6, 1)
     try:
+        if file is not None:
+            make_private_folder(file.parent)
         socket_.bind(endpoint.address)
-    except zmq.ZMQError as error:
+        if file is not None:
+            file.chmod(PRIVATE_FILE)
+    except (zmq.ZMQError, OSError) as error:
         if error.errno == errno.EADDRINUSE:
-            raise EndpointInUse(
-                f"{where}: got {text!r}, which another process uses, wanted a free one"
-            ) from None
+            raise _in_use(text, where) from None
         raise ConfigError(
-            f"{where}: got {text!r}, wanted one that can be bound here: {error}"
+            f"{where}: got {text!r}, wanted one that can be bound here: {error.strerror}"
         ) from None
     return socket_.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def _in_use(text: str, where: str) -> EndpointInUse:
+    return EndpointInUse(f"{where}: got {text!r}, which another process uses, wanted a free one")
 
 
 def _answers(path: str) -> bool:

@@ -137,7 +137,11 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the session began; ``windows_due`` is the sum of the three after it."""
+    """Counts since the session began; ``windows_due`` is the sum of the three after it.
+
+    ``subscribers_overrun`` counts how often a subscriber too slow for its queue began to miss
+    messages; which ones it sees from their ``seq``.
+    """
 
     samples_received: Count = 0
     samples_lost: Count = 0
@@ -149,7 +153,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     windows_pending: Count = 0
     decodes_late: Count = 0
     messages_published: Count = 0
-    messages_dropped: Count = 0
+    subscribers_overrun: Count = 0
     finals: Count = 0
 
 
