@@ -8,6 +8,7 @@ to be remembered between calls is returned, so a long recording may be cut at an
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -19,7 +20,11 @@ from pipeline.spec import Settings
 State = tuple[Tensor, ...]
 """``(hidden,)``, or ``(hidden, context)`` where a patch reaches back into earlier samples."""
 
-POWER_FLOOR = 1e-2
+POWER_FLOOR = 1.0
+"""Power below this counts as silence; inputs have about unit variance."""
+
+WAVELET_CYCLES = (0.03, 0.12)
+"""Rhythms that the power features start from, in cycles a sample: 7.5 to 30 Hz at 250 Hz."""
 
 
 class GruCtcSettings(Settings, frozen=True):
@@ -55,6 +60,8 @@ class GruCtc(nn.Module):
         self.filters = nn.Conv1d(
             settings.n_inputs, n_outputs, settings.kernel_samples, stride=settings.patch_samples
         )
+        if settings.features == "power":
+            _start_as_wavelets(self.filters)
         self.norm = nn.LayerNorm(settings.n_features)
         self.gru = nn.GRU(
             settings.n_features,
@@ -91,6 +98,27 @@ class GruCtc(nn.Module):
         x, hidden = self.gru(x, hidden)  # (B, F, H), (L, B, H)
         log_probs = functional.log_softmax(self.head(x), dim=2)  # (B, F, V)
         return (log_probs, hidden, keep) if self.n_context else (log_probs, hidden)
+
+
+def _start_as_wavelets(filters: nn.Conv1d) -> None:
+    """Start pairs of filters as wavelets of a random place and rhythm, cosine and sine.
+
+    A filter drawn at random passes every frequency alike, and its power says little; from there the
+    training takes several times as long.
+    """
+    n_filters, n_inputs, n_samples = filters.weight.shape
+    n_features = n_filters // 2
+    time = torch.arange(n_samples) - n_samples / 2
+    taper = torch.hann_window(n_samples + 2, periodic=False)[1:-1]
+    low, high = WAVELET_CYCLES
+    cycles = low + (high - low) * torch.rand(n_features, 1)  # per sample
+    angle = 2 * math.pi * cycles * time  # (Q, K)
+    place = functional.normalize(torch.randn(n_features, n_inputs), dim=1)  # (Q, C)
+    waves = torch.cat([torch.cos(angle), torch.sin(angle)]) * taper / taper.norm()  # (2Q, K)
+    with torch.no_grad():
+        filters.weight.copy_(place.repeat(2, 1)[:, :, None] * waves[:, None, :])  # (2Q, C, K)
+        if filters.bias is not None:
+            filters.bias.zero_()
 
 
 def reference_settings() -> GruCtcSettings:
