@@ -210,7 +210,7 @@ class Chain:
         if self._held.overlap(first, first + n_new):
             frames = sliding.silence(len(frames))
         tainted = self._taint.overlap(start, stop)
-        outputs = sliding.decoder.push(frames, first, tainted=tainted)
+        outputs = sliding.decoder.push(frames, first_sample=first, tainted=tainted)
         sliding.n_windows_done += 1
         if self._every_decode and not any(isinstance(o, Text) for o in outputs):
             outputs = [*outputs, sliding.decoder.partial()]

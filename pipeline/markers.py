@@ -16,8 +16,6 @@ PAUSE = "control:pause"
 RESUME = "control:resume"
 TRUTH = frozenset({"label", "text"})
 
-BACKSPACE = "<backspace>"
-
 Kind = Literal["trial", "stim", "control"]
 
 
@@ -44,15 +42,3 @@ def decoding_marker(text: str, names: Mapping[str, str]) -> str | None:
 def is_truth(text: str) -> bool:
     """Say whether a marker carries the truth, which decoding must never see."""
     return split_marker(text)[0] in TRUTH
-
-
-def is_action(symbol: str) -> bool:
-    """Say whether a symbol is an action such as ``<backspace>`` rather than text."""
-    return len(symbol) > 2 and symbol.startswith("<") and symbol.endswith(">")
-
-
-def symbol_text(symbol: str) -> tuple[str, int]:
-    """Return what a symbol appends to the transcript, and how many characters it first deletes."""
-    if symbol == BACKSPACE:
-        return "", 1
-    return ("", 0) if is_action(symbol) else (symbol, 0)

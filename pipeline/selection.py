@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.markers import TRIAL_END, TRIAL_START, split_marker, symbol_text
+from pipeline.markers import TRIAL_END, TRIAL_START, split_marker
 from pipeline.spec import EventWindow, PipelineSpec, SelectionDecoder
+from pipeline.tail_text import read_tail
 from pipeline.values import Event, Hypothesis, Output, Text
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ class SelectionStream:
             return self._close("unsure")
         self._end_trial(trial)
         symbol = self._vocabulary[best]
-        text, delete = symbol_text(symbol)
+        delete, text = read_tail((symbol,))
         if self._lm is not None:
             self._remember(best, delete)
         return [
@@ -277,7 +278,7 @@ class SelectionStream:
         """Keep what the language model conditions on: the newest symbols of the transcript."""
         if delete:
             del self._context[-delete:]
-        elif symbol_text(self._vocabulary[symbol])[0]:
+        elif read_tail((self._vocabulary[symbol],))[1]:
             self._context.append(symbol)
             del self._context[:-32]
 
@@ -309,7 +310,7 @@ class SelectionStream:
         return [
             Text(
                 kind="partial",
-                text=symbol_text(symbol)[0],
+                text=read_tail((symbol,))[1],
                 symbols=(symbol,),
                 samples=_extent(trial.used),
                 nbest=self._nbest(posterior, total, prior),

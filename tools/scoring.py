@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.markers import TRIAL_END, TRIAL_START, split_marker, symbol_text
+from pipeline.markers import TRIAL_END, TRIAL_START, split_marker
 from pipeline.selection import wolpaw_bits
+from pipeline.tail_text import read_tail
 from pipeline.values import Event, Output, Text
 
 if TYPE_CHECKING:
@@ -62,15 +63,6 @@ class Truth:
             begun[-1].symbol, begun[-1].decided_at = symbol, stop
 
 
-def typed(symbols: list[str]) -> str:
-    """Return the text that a sequence of symbols leaves, backspaces done."""
-    text = ""
-    for symbol in symbols:
-        added, delete = symbol_text(symbol)
-        text = text[: max(0, len(text) - delete)] + added
-    return text
-
-
 def score(
     truth: Truth,
     transcript: str,
@@ -101,7 +93,7 @@ def score(
         if spent_s > 0:
             bits = wolpaw_bits(n_symbols, n_correct / len(chosen)) * len(chosen)
             result["itr_bits_per_min"] = 60.0 * bits / spent_s
-        reference = typed([t.label or "" for t in chosen])
+        reference = read_tail(t.label or "" for t in chosen)[1]
     elif truth.spans:
         reference = " ".join(truth.spans)
     else:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.values import Event, Marker, Text
-from tools.scoring import Truth, score, typed
+from tools.scoring import Truth, score
 from tools.trials import parse_trials
 
 
@@ -57,8 +57,11 @@ def test_without_truth_there_is_no_score() -> None:
 
 
 def test_backspaces_are_done_in_the_reference() -> None:
-    assert typed(["A", "B", "<backspace>", " ", "C"]) == "A C"
-    assert typed(["<backspace>", "A"]) == "A"
+    truth = Truth({})
+    for k, label in enumerate(["<backspace>", "A", "B", "<backspace>", "C"]):
+        truth.mark(Marker("trial:start", k, k))
+        truth.mark(Marker(f"label:{label}", k, k))
+    assert score(truth, "AC", trials=None, n_symbols=4, rate_hz=1.0)["reference"] == "AC"
 
 
 def test_trials_are_numbers_and_ranges() -> None:
