@@ -228,7 +228,16 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def decode(topic: str, body: bytes) -> Message:
-    """Return the message published as ``body`` under ``topic``; fields we do not know are left out.
+    """Return the message published as ``body`` under ``topic``.
+
+    Raises:
+        ValueError: it is no message of ours.
+    """
+    return from_object(topic, decode_object(body))
+
+
+def from_object(topic: str, whole: dict[str, Any]) -> Message:
+    """Return the message in an object; fields we do not know are left out.
 
     Raises:
         ValueError: it is no message of ours.
@@ -236,11 +245,11 @@ def decode(topic: str, body: bytes) -> Message:
     kind = {str(name): kind for name, kind in TOPICS.items()}.get(topic)
     if kind is None:
         raise ValueError(f"got topic {topic!r}, wanted one of {', '.join(TOPICS)}")
-    whole = decode_object(body)
     if kind is EventMessage:
         known = {*EventMessage.__struct_fields__} - {"figures"}
-        figures = {key: whole.pop(key) for key in whole.keys() - known}
-        whole["figures"] = {k: f for k, f in figures.items() if not isinstance(f, dict | list)}
+        figures = {key: whole[key] for key in whole.keys() - known}
+        scalars = {k: f for k, f in figures.items() if not isinstance(f, dict | list)}
+        whole = {key: whole[key] for key in whole.keys() & known} | {"figures": scalars}
     try:
         return msgspec.convert(whole, kind)
     except msgspec.ValidationError as error:
