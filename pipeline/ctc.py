@@ -72,13 +72,13 @@ class Search(Protocol):
         """Return the share of probability that begins with that much of the best hypothesis."""
 
     def best(self, n_best: int) -> list[Scored]:
-        """Return the best hypotheses, best first."""
+        """Return the ``n_best >= 1`` best hypotheses, best first."""
 
     def commit(self, n_symbols: int) -> None:
         """Take that much of the best hypothesis for true: others die, survivors lose it."""
 
     def end(self, *, quiet_since: int) -> None:
-        """Make the hypothesis that ends best the best one.
+        """Make the hypothesis that ends best the best one; a commit of all of it must follow.
 
         The end of the sentence counts here and nowhere else. Only hypotheses that emit nothing
         after ``quiet_since`` compete.

@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Tail = tuple[int, ...]
 Trace = tuple["Trace", int, int, int, float] | None
 """All symbols of a tail but its last: those before, then symbol, first, last, log_miss."""
+Places = tuple[list[Trace], NDArray[np.int64], NDArray[np.int64], Floats]
+"""By slot: the trace before the last symbol, and that symbol's first, last and log_miss."""
 
 NEVER: Final = -math.inf
 
@@ -106,29 +108,32 @@ class PrefixBeam:
         extended = total[:, None] + allowed
         extended[self._rows, last] = self._blank + allowed[last]  # a repeat needs a blank between
         log_misses = np.log(-np.expm1(np.minimum(own, CERTAIN)))
-        last_seen = self._last_seen
-        restarted: NDArray[np.intp] | None = None
+        before = self._places()
+        later: list[tuple[int, Trace]] = []
         if len(self._children):
             children = self._children
             incoming = extended[self._parents, self._by]
             extended[self._parents, self._by] = NEVER
             stayed = add(blank, symbol)[children]
             symbol[children] = add(symbol[children], incoming)
-            restarted = np.flatnonzero(incoming > stayed)
+            later = [
+                (int(children[pair]), self._trace(int(self._parents[pair]), before))
+                for pair in np.flatnonzero(incoming > stayed).tolist()
+            ]
         self._blank, self._symbol = blank, symbol
         self._total = add(blank, symbol)
         self._score = self._total + self._offset
-        self._last_seen = np.where(symbol > blank, sample, last_seen)
-        log_miss, self._log_miss = self._log_miss, self._log_miss + log_misses
-        if restarted is not None and len(restarted):
-            for pair in restarted.tolist():
-                child, parent = int(self._children[pair]), int(self._parents[pair])
-                self._traces[child] = self._trace(parent, last_seen, log_miss)
-                self._first_seen[child] = self._last_seen[child] = sample
-                self._log_miss[child] = log_misses[child]
+        self._last_seen = np.where(symbol > blank, sample, self._last_seen)
+        self._log_miss = self._log_miss + log_misses
+        if later:
+            self._traces, self._first_seen = self._traces.copy(), self._first_seen.copy()
+            for slot, trace in later:
+                self._traces[slot] = trace
+                self._first_seen[slot] = self._last_seen[slot] = sample
+                self._log_miss[slot] = log_misses[slot]
         candidates = extended + self._gain
         if candidates.max() > self._score.min():
-            self._admit(candidates, extended, log_p, sample, last_seen, log_miss)
+            self._admit(candidates, extended, log_p, sample, before)
         self._best = int(self._score.argmax())
 
     def _admit(
@@ -137,8 +142,7 @@ class PrefixBeam:
         extended: Floats,
         log_p: Floats,
         sample: int,
-        last_seen: NDArray[np.int64],
-        log_miss: Floats,
+        before: Places,
     ) -> None:
         """Let the best of all extensions take the slots of the hypotheses they beat."""
         width = self._width
@@ -150,7 +154,7 @@ class PrefixBeam:
         free = np.flatnonzero(~stays).tolist()
         parents, symbols = np.divmod(np.sort(kept[kept >= width]) - width, candidates.shape[1])
         born = [
-            self._child(parent, symbol, self._trace(parent, last_seen, log_miss))
+            self._child(parent, symbol, self._trace(parent, before))
             for parent, symbol in zip(parents.tolist(), symbols.tolist(), strict=True)
         ]
         for slot in free[len(born) :]:
@@ -177,12 +181,16 @@ class PrefixBeam:
         lm_score = self._lm_scores[parent] + float(self._lm.scores(state)[symbol])
         return tail, trace, self._lm.advance(state, symbol), lm_score
 
-    def _trace(self, slot: int, last_seen: NDArray[np.int64], log_miss: Floats) -> Trace:
+    def _places(self) -> Places:
+        return self._traces, self._first_seen, self._last_seen, self._log_miss
+
+    def _trace(self, slot: int, places: Places) -> Trace:
+        """Return the whole tail of a slot as a trace, where these places have it."""
         tail = self._tails[slot]
         if not tail:
             return None
-        first, last = int(self._first_seen[slot]), int(last_seen[slot])
-        return self._traces[slot], tail[-1], first, last, float(log_miss[slot])
+        traces, first, last, log_miss = places
+        return traces[slot], tail[-1], int(first[slot]), int(last[slot]), float(log_miss[slot])
 
     def _tail_of(self, slot: int) -> Tail:
         tail = self._tails[slot]
@@ -229,7 +237,7 @@ class PrefixBeam:
     def emissions(self) -> list[Emission]:
         """Return the symbols of the best hypothesis with their places."""
         places = []
-        trace = self._trace(self._best, self._last_seen, self._log_miss)
+        trace = self._trace(self._best, self._places())
         while trace is not None:
             places.append(Emission(*trace[1:]))
             trace = trace[0]
@@ -253,11 +261,12 @@ class PrefixBeam:
 
     def best(self, n_best: int) -> list[Scored]:
         """Return the best hypotheses, best first."""
-        order = np.argsort(-self._score, kind="stable")[:n_best].tolist()
+        order = np.argsort(-self._score, kind="stable").tolist()
+        order.remove(self._best)
         return [
             Scored(tail, float(self._score[k]), float(self._total[k]), self._lm_scores[k])
-            for k in order
-            if (tail := self._tails[k]) is not None
+            for k in (self._best, *order[: n_best - 1])
+            if (tail := self._tails[k]) is not None and self._total[k] > NEVER
         ]
 
     def commit(self, n_symbols: int) -> None:
@@ -271,10 +280,11 @@ class PrefixBeam:
         """Make that hypothesis the best which ends best, of those silent after ``quiet_since``."""
         if self._lm is None:
             return
-        ends = [self._lm.end(state) for state in self._states]
-        scores = np.where(
-            self._last_seen <= quiet_since, self._score + self._lm_weight * np.array(ends), NEVER
-        )
+        for slot, state in enumerate(self._states):
+            end = self._lm.end(state)
+            self._lm_scores[slot] += end
+            self._score[slot] += self._lm_weight * end
+        scores = np.where(self._last_seen <= quiet_since, self._score, NEVER)
         if scores.max() > NEVER:
             self._best = int(scores.argmax())
 
