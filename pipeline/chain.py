@@ -157,7 +157,10 @@ class Chain:
         return outputs + self._advance(samples[self.n_samples - first :])
 
     def finish(self) -> list[Output]:
-        """End the stream: commit what an endpoint would commit, abstain from what is undecided."""
+        """End the stream: commit what an endpoint would commit, abstain from what is undecided.
+
+        A stream that returns after it was lost goes on from here.
+        """
         if self._sliding is not None:
             return self._sliding.decoder.finish()
         return self._selection.close() if self._selection is not None else []
@@ -244,6 +247,8 @@ class Chain:
     def _take_event(self, event: Event) -> list[Output]:
         if event.kind in TAINTING:
             self._taint.add(max(0, event.sample - 1), event.sample + self._settle_samples)
+        if event.kind == "stream_lost":
+            return [*self.finish(), event]
         if event.kind == "pause":
             return [event, *self._pause()]
         if event.kind == "resume":

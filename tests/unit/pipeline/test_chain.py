@@ -172,3 +172,11 @@ def test_a_dead_headset_is_silent(engines: dict[str, Engine]) -> None:
     assert not [o for o in outputs if isinstance(o, Text) and o.text and o.samples[0] >= 520]
 
 
+
+
+@pytest.mark.parametrize("head", ["ctc", "selection"])
+def test_a_lost_stream_ends_as_a_recording_does(engines: dict[str, Engine], head: str) -> None:
+    lost = Event("stream_lost", N_SAMPLES, N_SAMPLES)
+    ended = run(engines[head].chain(), eeg(), [], trials())
+    outputs = run(engines[head].chain(), eeg(), [], trials(), [lost])
+    assert outputs == [*ended, lost]
