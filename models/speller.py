@@ -3,10 +3,8 @@
 The theory in four lines. A trial is a symbol's response plus background EEG. The background is
 whitened in space and time (:mod:`models.speller_whitening`); in white noise the best detector is
 the correlation with the response, and its value is a log-likelihood. The response is a sum of
-sines at the harmonics of the symbol's frequency, which the whitening leaves sines: so it has two
-numbers per harmonic and channel to be estimated instead of one per sample and channel. They are
-shrunk towards zero by as much as the noise in them (empirical Bayes: the spatial covariance of
-each harmonic is estimated over all symbols).
+sines at the harmonics of the symbol's frequency, which the whitening leaves sines: two numbers per
+harmonic and channel to estimate, and to rid of their noise (:mod:`models.speller_responses`).
 
 This is the family of task-discriminant component analysis (Liu et al. 2021: delays, whitening by
 the within-class covariance, projection on sines), with its parts made a generative model: delays
@@ -22,9 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.speller_responses import (
+    Labels,
+    fit_amplitudes,
+    make_sines,
+    mean_responses,
+    shrink_responses,
+)
 from models.speller_whitening import Floats, Whitening, difference, fit_whitening
-
-Labels = NDArray[np.intp]
 
 LEAST = -50.0
 """Least log-likelihood below the best symbol's: float32 would have no digits left for less."""
@@ -119,9 +122,9 @@ def fit_speller(
     Raises:
         ValueError: a symbol without a trial, or a checkpoint too short to whiten.
     """
-    symbols = len(frequencies_hz)
-    n_trials = np.bincount(labels, minlength=symbols)
-    if len(n_trials) != symbols or not n_trials.all():
+    n_symbols = len(frequencies_hz)
+    n_trials = np.bincount(labels, minlength=n_symbols)
+    if len(n_trials) != n_symbols or not n_trials.all():
         raise ValueError(
             f"labels: got trials per symbol {n_trials.tolist()}, wanted 1 or more of each"
         )
@@ -138,10 +141,11 @@ def fit_speller(
 
     steps = difference(trials, stride=stride)
     common = steps.mean(axis=0)
-    sines = _sines(harmonics_hz, n_steps=steps.shape[1], step_hz=step_hz)
-    responses = _least_squares(steps - common, labels, sines)
+    sines = make_sines(harmonics_hz, n_steps=steps.shape[1], step_hz=step_hz)
+    amplitudes = fit_amplitudes(steps - common, labels, sines)
+    responses = mean_responses(amplitudes, labels, n_symbols=n_symbols)
     whitening = fit_whitening(
-        steps - common - _templates(responses, sines)[labels],
+        steps - common - (sines @ responses)[labels],
         n_lags=n_lags,
         ridge=settings.ridge,
         stride=stride,
@@ -149,12 +153,14 @@ def fit_speller(
     )
     white = whitening.apply(trials)
     common = white.mean(axis=0)
-    sines = _sines(harmonics_hz, n_steps=white.shape[1], step_hz=step_hz)
-    responses = _shrink(_least_squares(white - common, labels, sines), harmonics_hz, n_trials)
+    sines = make_sines(harmonics_hz, n_steps=white.shape[1], step_hz=step_hz)
+    responses = shrink_responses(
+        fit_amplitudes(white - common, labels, sines), labels, harmonics_hz
+    )
     return SpellerFit(
         whitening=whitening,
         common=common,
-        templates=_templates(responses, sines),
+        templates=sines @ responses,
         checkpoints_samples=checkpoints_samples,
         temperature=np.ones(len(checkpoints_samples)),
     )
@@ -169,53 +175,3 @@ def harmonics_of(frequency_hz: float, settings: SpellerSettings, *, step_hz: flo
         used &= away_hz >= settings.line_margin_hz
     used[0] = True
     return np.where(used, harmonics_hz, np.nan)
-
-
-def _sines(harmonics_hz: Floats, *, n_steps: int, step_hz: float) -> Floats:
-    """Return cosines and sines of about unit length, ``(n_symbols, n_steps, 2 * n_harmonics)``.
-
-    Harmonics that are left out are zero.
-    """
-    angle = 2 * np.pi * harmonics_hz[:, np.newaxis, :] * np.arange(n_steps)[:, np.newaxis] / step_hz
-    waves = np.stack(
-        [np.cos(angle), np.sin(angle)], axis=-1
-    )  # (n_symbols, n_steps, n_harmonics, 2)
-    waves = np.nan_to_num(waves.reshape(*waves.shape[:2], -1))
-    return np.asarray(waves * np.sqrt(2 / n_steps))
-
-
-def _least_squares(steps: Floats, labels: Labels, sines: Floats) -> Floats:
-    """Return the amplitudes of each symbol's mean trial.
-
-    Returns:
-        ``(n_symbols, 2 * n_harmonics, n_outputs)``.
-    """
-    means = np.stack([steps[labels == k].mean(axis=0) for k in range(len(sines))])
-    return np.asarray(np.linalg.pinv(sines) @ means)
-
-
-def _templates(responses: Floats, sines: Floats) -> Floats:
-    """Return the responses over time, ``(n_symbols, n_steps, n_outputs)``."""
-    return sines @ responses
-
-
-def _shrink(responses: Floats, harmonics_hz: Floats, n_trials: NDArray[np.intp]) -> Floats:
-    """Return the posterior mean of amplitudes that carry white noise of variance ``1 / n_trials``.
-
-    The prior of a harmonic is a zero-mean Gaussian with one spatial covariance for all symbols:
-    what the amplitudes' second moment shows above the noise.
-    """
-    n_symbols, n_harmonics = harmonics_hz.shape
-    amplitudes = responses.reshape(n_symbols, n_harmonics, 2, -1)
-    shrunk = np.zeros_like(amplitudes)
-    noise = 1 / n_trials
-    for h in range(n_harmonics):
-        used = np.isfinite(harmonics_hz[:, h])
-        if not used.any():
-            continue
-        seen = amplitudes[used, h].reshape(-1, amplitudes.shape[-1])  # (2 * n_used, n_outputs)
-        power, axes = np.linalg.eigh(seen.T @ seen / len(seen))
-        prior = np.maximum(power - noise[used].mean(), 0)
-        gain = prior / (prior + noise[used, np.newaxis])  # (n_used, n_outputs)
-        shrunk[used, h] = (amplitudes[used, h] @ axes * gain[:, np.newaxis]) @ axes.T
-    return shrunk.reshape(responses.shape)

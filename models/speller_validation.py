@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.speller import Labels, SpellerFit, log_softmax
+from models.speller import SpellerFit, log_softmax
+from models.speller_responses import Labels
 
 if TYPE_CHECKING:
     from models.speller_whitening import Floats

@@ -82,7 +82,7 @@ def test_a_fast_recording_is_averaged_to_about_the_step_rate() -> None:
         401 // 3 - fit.whitening.n_lost,
         803 // 3 - fit.whitening.n_lost,
     )
-    assert (fit.scores(windows)[:, -1].argmax(axis=1) == labels).mean() > 0.95
+    assert (fit.scores(windows)[:, -1].argmax(axis=1) == labels).mean() > 0.9
 
 
 def test_every_symbol_needs_a_trial() -> None:
