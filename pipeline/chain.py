@@ -245,8 +245,8 @@ class Chain:
         return self.last_times
 
     def _take_event(self, event: Event) -> list[Output]:
-        if event.kind in TAINTING:
-            self._taint.add(max(0, event.sample - 1), event.sample + self._settle_samples)
+        if event.kind in TAINTING and event.sample > 0:
+            self._taint.add(event.sample - 1, event.sample + self._settle_samples)
         if event.kind == "stream_lost":
             return [*self.finish(), event]
         if event.kind == "pause":

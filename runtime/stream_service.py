@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.markers import PAUSE, RESUME
+from pipeline.spec import SelectionDecoder
 from pipeline.values import Event
 from runtime.latency import LatencyMonitor
 from runtime.live import Decoded, LiveStream
@@ -158,7 +159,7 @@ class StreamService:
                 continue
             self.outbox.put(message)
             if isinstance(message, Final):
-                log.info("final", stream=self.settings.name, seq=message.seq)
+                log.debug("final", stream=self.settings.name, seq=message.seq)
                 self._on_text(message)
             if isinstance(message, Partial | Final):
                 self._measure(message.latency_ms, message.samples[1])
@@ -248,7 +249,7 @@ class StreamService:
                 markers_received=live.n_markers,
                 decodes_late=self._latency.n_late,
                 messages_published=self.outbox.n_published,
-                messages_dropped=self._publisher.n_overrun,
+                subscribers_overrun=self._publisher.n_overrun,
                 finals=self.session.transcript.n_finals,
                 **chain.counters,
             ),
@@ -282,9 +283,10 @@ class StreamService:
             return "paused", "paused on request; nothing is heard until it is resumed"
         counters = live.chain.counters
         if counters["windows_decoded"] == 0 and counters["windows_due"] == 0:
-            if live.chain.spec.decoder.head == "selection":
+            if isinstance(live.chain.spec.decoder, SelectionDecoder):
                 return "idle", "no stimulus marker has come yet; is the marker stream on?"
             return "filling", "the first window is not full yet"
-        if live.chain.spec.decoder.head == "selection" and counters["windows_pending"] == 0:
+        is_spelling = isinstance(live.chain.spec.decoder, SelectionDecoder)
+        if is_spelling and counters["windows_pending"] == 0:
             return "idle", "no stimulus is waiting to be decoded"
         return "decoding", None

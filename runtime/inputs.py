@@ -1,0 +1,70 @@
+"""A configured stream's source, and the recorder that listens in where one is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pylsl
+import structlog
+
+from runtime.lsl import LslSource
+from runtime.messages import Final, encode
+from runtime.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pipeline.values import Event
+    from runtime.config import Record, Stream
+    from runtime.engine import Engine
+    from runtime.source import RawStream, Tap
+
+log = structlog.get_logger()
+
+
+class StreamInputs:
+    """What a stream's service reads from, and what writes beside it."""
+
+    def __init__(self, settings: Stream, engine: Engine, record: Record, session: str) -> None:
+        self._settings = settings
+        self._record = record
+        self._session = session
+        self._recorder: Recorder | None = None
+        self.source = LslSource(
+            settings.lsl,
+            markers=settings.markers,
+            channels=engine.spec.channels,
+            renamed=settings.channels,
+            make_tap=None if record.directory is None else self._make_recorder,
+        )
+
+    def _make_recorder(self, stream: RawStream) -> Tap:
+        folder = self._record.directory
+        if folder is None:
+            raise ValueError("record.directory: got none, wanted a folder")
+        path = folder / f"{self._settings.name}-{self._session}.xdf"
+        self._recorder = Recorder(
+            path,
+            stream,
+            marker_stream=f"{stream.name}-markers",
+            on_event=self._on_trouble,
+            clock=pylsl.local_clock,
+        )
+        log.info("recording", stream=self._settings.name, path=str(path))
+        return self._recorder
+
+    def _on_trouble(self, event: Event) -> None:
+        log.error("recorder", stream=self._settings.name, kind=event.kind, sample=event.sample)
+
+    def on_input(self, event: Event) -> None:
+        """Record an event that did not come from the source, such as a pause."""
+        if self._recorder is not None:
+            self._recorder.event(event)
+
+    def on_text(self, message: Final) -> None:
+        """Record a final as it is published."""
+        if self._recorder is not None:
+            self._recorder.text(encode(message).decode())
+
+    def close(self) -> None:
+        """Finish the recording; the source is closed by its reader thread."""
+        if self._recorder is not None:
+            self._recorder.close()

@@ -1,0 +1,168 @@
+"""One LSL inlet: what the stream says of itself, its samples into memory of ours, its clock offset.
+
+liblsl's own recovery is off: it would hide an outage (it goes on as if connected) and hand out samples
+of before and after without a word. A lost stream raises ``StreamLost`` here; finding it again is the source's.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pylsl
+from pylsl.util import LostError
+
+from pipeline.errors import BundleError, StreamLost
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS: dict[int, tuple[str, Any]] = {
+    pylsl.cf_float32: ("float32", np.float32),
+    pylsl.cf_double64: ("double64", np.float64),
+    pylsl.cf_int8: ("int8", np.int8),
+    pylsl.cf_int16: ("int16", np.int16),
+    pylsl.cf_int32: ("int32", np.int32),
+    pylsl.cf_int64: ("int64", np.int64),
+}
+OPEN_WITHIN_S = 5.0
+OFFSET_EVERY_S = 1.0
+BUFFERED_S = 360
+"""How much liblsl may hold for us; the ring is far shorter, so an overrun is ours to count."""
+
+
+def resolve(predicate: str, timeout_s: float) -> pylsl.StreamInfo | None:
+    """Return the first stream that matches, by name, source and identity; None if there is none."""
+    found = pylsl.resolve_bypred(predicate, 1, timeout_s)
+    found.sort(key=lambda info: (info.name(), info.source_id(), info.uid()))
+    return found[0] if found else None
+
+
+class NumericInlet:
+    """An inlet of numbers, connected; used from one thread but for the offset.
+
+    Raises:
+        StreamLost: it went away while it was being opened.
+        BundleError: its format is not numeric, or it has no regular rate.
+    """
+
+    def __init__(self, found: pylsl.StreamInfo) -> None:
+        self._inlet = pylsl.StreamInlet(found, max_buflen=BUFFERED_S, recover=False)
+        try:
+            self.info = self._inlet.info(OPEN_WITHIN_S)
+            self._inlet.open_stream(OPEN_WITHIN_S)
+        except (LostError, TimeoutError) as error:
+            raise StreamLost(f"{found.name()}: could not be opened ({error})") from None
+        self.name: str = self.info.name()
+        self.rate_hz: float = self.info.nominal_srate()
+        n_channels = self.info.channel_count()
+        if self.info.channel_format() not in FORMATS or n_channels < 1:
+            raise BundleError(f"{self.name}: its samples are not numbers, wanted an EEG stream")
+        if not self.rate_hz > 0:
+            raise BundleError(f"{self.name}: has no regular rate, wanted one")
+        self.channel_format, dtype = FORMATS[self.info.channel_format()]
+        self.labels = _described(self.info, "label")
+        self.units = _described(self.info, "unit")
+        self.offset = OffsetKeeper(self._inlet)
+        # Room for a second at once; more than that waits in liblsl for the next pull.
+        self._values = np.empty((max(64, round(self.rate_hz)), n_channels), dtype=dtype)
+
+    def pull(self, timeout_s: float) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return what is there, ``(n_samples, n_channels)`` and raw stamps, waiting for the first.
+
+        The values are valid until the next call.
+
+        Raises:
+            StreamLost: the outlet has gone.
+        """
+        try:
+            return self._inlet.pull_chunk(  # type: ignore[no-any-return]
+                timeout=timeout_s,
+                max_samples=len(self._values),
+                dest_obj=self._values,
+                min_samples=1,
+                as_numpy=True,
+            )
+        except LostError:
+            raise StreamLost(f"{self.name}: the outlet has gone") from None
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.offset.stop()
+        self._inlet.close_stream()
+
+
+class MarkerInlet:
+    """An inlet of marker strings, connected; whole numbers are taken as their digits.
+
+    Raises:
+        StreamLost: it went away while it was being opened.
+    """
+
+    def __init__(self, found: pylsl.StreamInfo) -> None:
+        self._inlet = pylsl.StreamInlet(found, max_buflen=BUFFERED_S, recover=False)
+        try:
+            self._inlet.open_stream(OPEN_WITHIN_S)
+        except (LostError, TimeoutError) as error:
+            raise StreamLost(f"{found.name()}: could not be opened ({error})") from None
+        self.name: str = found.name()
+        self.offset = OffsetKeeper(self._inlet)
+
+    def pull(self) -> list[tuple[str, float]]:
+        """Return the markers that are there, each with its raw stamp.
+
+        Raises:
+            StreamLost: the outlet has gone.
+        """
+        try:
+            values, stamps = self._inlet.pull_chunk(timeout=0.0)
+        except LostError:
+            raise StreamLost(f"{self.name}: the outlet has gone") from None
+        return [(str(value[0]), float(stamp)) for value, stamp in zip(values, stamps, strict=True)]
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.offset.stop()
+        self._inlet.close_stream()
+
+
+class OffsetKeeper:
+    """What to add to a stream's stamps to be on this host's clock, measured on a thread of its own.
+
+    The first measurement may take seconds on a network; nobody who moves samples waits for it.
+    """
+
+    def __init__(self, inlet: pylsl.StreamInlet) -> None:
+        self._inlet = inlet
+        self._stopping = threading.Event()
+        self.seconds: float | None = None
+        self._thread = threading.Thread(target=self._run, name="lsl-offset", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.seconds = self._inlet.time_correction(OFFSET_EVERY_S)
+            except TimeoutError:
+                continue
+            except LostError:
+                return
+            self._stopping.wait(OFFSET_EVERY_S)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._thread.join()
+
+
+def _described(info: pylsl.StreamInfo, what: str) -> tuple[str, ...]:
+    """Return one text a channel from the stream's description; counted names where labels are missing."""
+    texts = []
+    channel = info.desc().child("channels").child("channel")
+    for _ in range(info.channel_count()):
+        texts.append("" if channel.empty() else channel.child_value(what))
+        channel = channel.next_sibling("channel")
+    if what == "label":
+        return tuple(text or f"ch{k + 1}" for k, text in enumerate(texts))
+    return tuple(texts)
