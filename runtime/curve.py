@@ -37,7 +37,7 @@ def read_keys(curve: Curve, *, where: str) -> CurveKeys:
     Raises:
         ConfigError: a file cannot be read, others may read the secret, or a key is none.
     """
-    secret = _lines(curve.secret_key_file, f"{where}.secret_key_file")
+    secret = read_key_lines(curve.secret_key_file, where=f"{where}.secret_key_file")
     if curve.secret_key_file.stat().st_mode & 0o077:
         raise ConfigError(
             f"{where}.secret_key_file: got a file that others may read "
@@ -45,7 +45,7 @@ def read_keys(curve: Curve, *, where: str) -> CurveKeys:
         )
     if len(secret) != 1:
         raise ConfigError(f"{where}.secret_key_file: got {len(secret)} keys, wanted one")
-    clients = _lines(curve.clients_file, f"{where}.clients_file")
+    clients = read_key_lines(curve.clients_file, where=f"{where}.clients_file")
     if not clients:
         raise ConfigError(f"{where}.clients_file: got no key, wanted one a line")
     return CurveKeys(secret=secret[0], clients=frozenset(clients))
@@ -83,8 +83,12 @@ class Gate:
             self._is_open = False
 
 
-def _lines(path: Path, where: str) -> list[bytes]:
-    """Return the keys in a file, one a line; ``#`` starts a comment line."""
+def read_key_lines(path: Path, *, where: str) -> list[bytes]:
+    """Return the keys (Z85) in a file, one a line; ``#`` starts a comment line.
+
+    Raises:
+        ConfigError: it cannot be read, or has a line that is no key.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_FILE_BYTES).decode("ascii", errors="replace")
