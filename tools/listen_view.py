@@ -88,10 +88,7 @@ class Heard:
             return f"Nothing heard for {quiet_s:.0f} s: the daemon stopped, or is cut off."
         if self.health is None:
             return ""
-        why = WHY[self.health.state]
-        if self.health.reason:
-            return f"{why} ({plain(self.health.reason)})" if why else plain(self.health.reason)
-        return why
+        return plain(self.health.reason or "") or WHY[self.health.state]
 
 
 def plain(text: str) -> str:
