@@ -34,6 +34,11 @@ def sent(process: subprocess.Popen[str]) -> dict[str, Any]:
     return answer
 
 
+def end(process: subprocess.Popen[Any]) -> None:
+    process.kill()
+    process.communicate()
+
+
 def finals_of(messages: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [tuple(m[key] for key in WHAT) for m in messages if m["topic"] == "text.final"]
 
@@ -123,8 +128,7 @@ def test_sigterm_publishes_the_last_final_and_the_journal_has_them_all(tmp_path:
         assert daemon.pump(30, lambda m: m["topic"] == "text.partial" and len(m["text"]) > 0)
         daemon.pump(2)
         assert daemon.stop() == 0, daemon.log()
-        process.kill()
-        process.wait()
+        end(process)
         finals = daemon.of("text.final")
         assert finals
         assert without_topic(finals) == journal(tmp_path)
@@ -143,8 +147,7 @@ def test_sigkill_loses_no_published_final_and_a_subscriber_gets_all_by_asking(tm
         daemon.process.send_signal(signal.SIGKILL)
         daemon.process.wait(10)
         daemon.pump(0.5)
-        process.kill()
-        process.wait()
+        end(process)
         heard = without_topic(daemon.of("text.final"))
     stored = journal(tmp_path)
     assert stored[: len(heard)] == heard
@@ -176,8 +179,7 @@ def test_pause_is_silent_and_resume_hears_again(tmp_path: Path) -> None:
         daemon.wait_event("resume")
         assert daemon.pump(10, lambda m: m["topic"] == "text.partial")
         assert not daemon.ask(do="pause", stream="nobody")["ok"]
-        process.kill()
-        process.wait()
+        end(process)
 
 
 def test_a_headset_switched_off_is_told_and_awaited(tmp_path: Path) -> None:
@@ -230,8 +232,7 @@ def test_a_stream_that_does_not_fit_is_refused_with_65(tmp_path: Path) -> None:
         try:
             assert daemon.process.wait(20) == 65
         finally:
-            process.kill()
-            process.wait()
+            end(process)
         assert "rate is 500 Hz" in daemon.log()
         assert "Traceback" not in daemon.log()
     assert recording.exists()
@@ -268,8 +269,7 @@ def test_health_comes_every_second_and_adds_up(tmp_path: Path) -> None:
         assert [q["state"] for q in newest["quality"]] == ["good"] * 4
         assert newest["latency_ms"]["total"]["n"] > 0
         assert newest["over_budget"] <= 1.0
-        process.kill()
-        process.wait()
+        end(process)
 
 
 def hold(daemon: RunningDaemon) -> None:

@@ -1,0 +1,165 @@
+"""A recording as a source: the same samples, markers and events in the same order as live."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from pipeline.errors import RecordingError
+from pipeline.timeline import Timeline
+from pipeline.values import Batch, Event, Marker
+from runtime import recording_array, recording_mne
+from runtime.montage import Montage, make_montage
+from runtime.recording_raw import RawRecording
+from runtime.recording_xdf import read_xdf
+from runtime.source import StreamEnded, StreamInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Known = TypeVar("Known", Marker, Event)
+
+CHUNK_S = 0.5
+SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", *recording_mne.SUFFIXES, *recording_array.SUFFIXES)
+
+
+def read_recording(path: Path, *, stream: str | None = None) -> RawRecording:
+    """Read a recording of any format we know, by its suffix.
+
+    Raises:
+        RecordingError: unknown suffix, unreadable, or not usable.
+    """
+    name = path.name.lower()
+    if name.endswith((".xdf", ".xdfz", ".xdf.gz")):
+        raw = read_xdf(path, stream=stream)
+    elif name.endswith(recording_mne.SUFFIXES):
+        raw = recording_mne.read_mne(path)
+    elif name.endswith(recording_array.SUFFIXES):
+        raw = recording_array.read_array(path)
+    else:
+        raise RecordingError(f"{path}: unknown kind of file, wanted one of {', '.join(SUFFIXES)}")
+    raw.check(str(path))
+    return raw
+
+
+class RecordingSource:
+    """Hands over a recording in chunks, as fast as it is pulled; see :class:`runtime.source.Source`.
+
+    Args:
+        path: the file.
+        channels: the wanted channels in order; None for all.
+        stream: name of the EEG stream, where there are several.
+        renamed: wanted channel to the recording's label.
+        chunk_samples: samples a pull hands over; half a second by default.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        channels: Sequence[str] | None = None,
+        stream: str | None = None,
+        renamed: Mapping[str, str] | None = None,
+        chunk_samples: int | None = None,
+    ) -> None:
+        self._path = path
+        self._wanted = channels
+        self._stream = stream
+        self._renamed = renamed
+        self._chunk_samples = chunk_samples
+        self._raw: RawRecording
+        self._montage: Montage
+        self._timeline: Timeline | None = None
+        self._markers: deque[Marker] = deque()
+        self._events: deque[Event] = deque()
+        self._next = 0
+        self.n_samples = 0
+
+    def open(self, timeout_s: float | None) -> StreamInfo:
+        """Read the file; ``timeout_s`` is not needed.
+
+        Raises:
+            RecordingError: it cannot be used, or lacks a wanted channel.
+        """
+        raw = self._raw = read_recording(self._path, stream=self._stream)
+        try:
+            self._montage = make_montage(
+                raw.labels, raw.units, wanted=self._wanted, renamed=self._renamed
+            )
+        except ValueError as error:
+            raise RecordingError(f"{self._path}: {error}") from None
+        self.n_samples = len(raw.values)
+        if self._chunk_samples is None:
+            self._chunk_samples = max(1, round(CHUNK_S * raw.rate_hz))
+        events: list[Event] = []
+        if self._montage.assumed:
+            figures = {"n_channels": len(self._montage.assumed), "unit": "microvolts"}
+            events.append(Event("unit_assumed", 0, 0, dict(figures)))
+        if raw.stamps is not None:
+            self._timeline = Timeline(raw.rate_hz)
+            events += self._timeline.push(raw.stamps)
+            events += self._timeline.finish()
+        if raw.inputs is None:
+            markers = [self._place(text, at) for text, at in raw.markers]
+        else:
+            known, told = raw.inputs
+            markers = [replace(m, known_at=min(m.known_at, self.n_samples)) for m in known]
+            events = [_within(event, self.n_samples) for event in told]
+        self._events = deque(sorted(events, key=lambda event: event.known_at))
+        self._markers = deque(sorted(markers, key=lambda marker: marker.known_at))
+        return StreamInfo(
+            name=raw.name,
+            source_id=raw.source_id,
+            rate_hz=raw.rate_hz,
+            channels=self._montage.channels,
+            unit=raw.units[self._montage.columns[0]] if len(self._montage.columns) else "",
+        )
+
+    def _place(self, text: str, at: float) -> Marker:
+        """Return a foreign marker on its sample; it is known when that sample is."""
+        timeline = self._timeline
+        index = max(0, round(at) if timeline is None else timeline.index_at(at))
+        return Marker(text, index, min(index, self.n_samples))
+
+    def pull(self, timeout_s: float) -> Batch | None:
+        """Return the next chunk with the markers and events known by its end.
+
+        Raises:
+            StreamEnded: everything was handed over.
+        """
+        first, stop = self._next, min(self._next + (self._chunk_samples or 1), self.n_samples)
+        if first >= self.n_samples:
+            raise StreamEnded
+        self._next = stop
+        samples = self._montage.apply(self._raw.values[first:stop])
+        return Batch(
+            first,
+            np.ascontiguousarray(samples),
+            tuple(_until(self._markers, stop)),
+            tuple(_until(self._events, stop)),
+        )
+
+    def lsl_time(self, sample_index: int) -> float:
+        """Return the recorder's seconds of a sample; from 0 where the recording has no stamps."""
+        if self._timeline is None:
+            return sample_index / self._raw.rate_hz
+        return self._timeline.time_at(sample_index)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _until(waiting: deque[Known], stop: int) -> list[Known]:
+    taken = []
+    while waiting and waiting[0].known_at <= stop:
+        taken.append(waiting.popleft())
+    return taken
+
+
+def _within(event: Event, n_samples: int) -> Event:
+    """Return an event of our own recording that cannot lie beyond the recorded samples."""
+    return replace(event, known_at=min(max(0, event.known_at), n_samples))

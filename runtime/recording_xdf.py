@@ -1,0 +1,207 @@
+"""XDF recordings, by pyxdf, without its dejittering and clock sync: both hide what was lost.
+
+Our own daemon's recordings carry a stream ``eegscribe-inputs`` with the markers and events as the chain
+took them; these are given back to the letter.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import warnings
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import RecordingError
+from pipeline.values import Event, Figure, Marker
+from runtime.recorder import INPUTS_STREAM, INPUTS_TYPE
+from runtime.recording_raw import RawRecording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MAX_INPUT_CHARACTERS = 1 << 16
+
+_BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,  # xml's ParseError
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pyxdf and its XML parser raise on files that are not whole."""
+
+
+def read_xdf(path: Path, *, stream: str | None = None) -> RawRecording:
+    """Read the EEG stream of an XDF file, and its markers.
+
+    Args:
+        path: the file.
+        stream: name of the EEG stream; by default the first of type EEG.
+
+    Raises:
+        RecordingError: unreadable, or without a usable EEG stream.
+    """
+    streams = _load(path)
+    try:
+        eeg = _choose(streams, stream, path)
+        return _raw(eeg, streams)
+    except _BROKEN as error:
+        raise RecordingError(
+            f"{path}: damaged inside ({type(error).__name__}: {error}), wanted a whole recording"
+        ) from None
+
+
+def _load(path: Path) -> list[dict[str, Any]]:
+    import pyxdf  # offline only
+
+    logger = logging.getLogger("pyxdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # what it finds wrong it also raises, or we see missing
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            streams, _ = pyxdf.load_xdf(
+                str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=None
+            )
+    except FileNotFoundError:
+        raise RecordingError(f"{path}: no such recording") from None
+    except _BROKEN as error:
+        said = str(error) or type(error).__name__
+        raise RecordingError(f"{path}: not a readable XDF file ({said})") from None
+    finally:
+        logger.setLevel(level)
+    return list(streams)
+
+
+def _choose(streams: list[dict[str, Any]], name: str | None, path: Path) -> dict[str, Any]:
+    numeric = [s for s in streams if _text(s, "channel_format") != "string" and _rate_hz(s) > 0]
+    if name is not None:
+        chosen = [s for s in numeric if _text(s, "name") == name]
+    else:
+        chosen = [s for s in numeric if _text(s, "type").lower() == "eeg"]
+        if not chosen and len(numeric) == 1:
+            chosen = numeric
+    if not chosen:
+        have = ", ".join(f"{_text(s, 'name')!r} ({_text(s, 'type')})" for s in streams) or "no streams"
+        wanted = "of type EEG" if name is None else f"named {name!r}"
+        raise RecordingError(f"{path}: no EEG stream {wanted} with a regular rate; it has {have}")
+    with_samples = [s for s in chosen if len(s["time_stamps"])]
+    if not with_samples:
+        raise RecordingError(f"{path}: the EEG stream {_text(chosen[0], 'name')!r} has no samples")
+    return with_samples[0]
+
+
+def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]]) -> RawRecording:
+    values = np.asarray(eeg["time_series"])
+    stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
+    n_channels = values.shape[1] if values.ndim == 2 else 0
+    return RawRecording(
+        name=_text(eeg, "name"),
+        source_id=_text(eeg, "source_id"),
+        rate_hz=_rate_hz(eeg),
+        labels=_described(eeg, "label", n_channels),
+        units=_described(eeg, "unit", n_channels),
+        values=values,
+        stamps=stamps,
+        markers=_markers(eeg, streams),
+        inputs=_inputs(streams),
+    )
+
+
+def _text(stream: dict[str, Any], key: str) -> str:
+    found = stream["info"].get(key)
+    return str(found[0]) if found and found[0] is not None else ""
+
+
+def _rate_hz(stream: dict[str, Any]) -> float:
+    try:
+        rate_hz = float(_text(stream, "nominal_srate"))
+    except ValueError:
+        return 0.0
+    return rate_hz if np.isfinite(rate_hz) else 0.0
+
+
+def _described(stream: dict[str, Any], what: str, n_channels: int) -> tuple[str, ...]:
+    """Return one text a channel from the description; counted names where labels are missing."""
+    desc = (stream["info"].get("desc") or [None])[0] or {}
+    channels = ((desc.get("channels") or [None])[0] or {}).get("channel") or []
+    texts = [str((channel.get(what) or [""])[0] or "") for channel in channels[:n_channels]]
+    texts += [""] * (n_channels - len(texts))
+    if what == "label":
+        return tuple(text or f"ch{k + 1}" for k, text in enumerate(texts))
+    return tuple(texts)
+
+
+def _offsets(stream: dict[str, Any], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what to add to a stream's stamps to be on the recorder's clock."""
+    at = np.asarray(stream.get("clock_times") or [], dtype=np.float64)
+    values = np.asarray(stream.get("clock_values") or [], dtype=np.float64)
+    good = np.isfinite(at) & np.isfinite(values) if len(at) == len(values) else np.zeros(0, bool)
+    if not good.any():
+        return np.zeros_like(times)
+    order = np.argsort(at[good], kind="stable")
+    return np.interp(times, at[good][order], values[good][order])
+
+
+def _markers(eeg: dict[str, Any], streams: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    """Return the texts of all marker streams with stamps on the EEG's own clock, in order."""
+    found: list[tuple[float, str]] = []
+    for stream in streams:
+        if "marker" not in _text(stream, "type").lower() or _rate_hz(stream) > 0:
+            continue
+        if _text(stream, "name") == f"{_text(eeg, 'name')}-text":
+            continue  # what a daemon decoded, in its own recording
+        stamps = np.asarray(stream["time_stamps"], dtype=np.float64)
+        common = stamps + _offsets(stream, stamps)
+        times = common - _offsets(eeg, common)
+        for row, time_s in zip(stream["time_series"], times, strict=True):
+            if np.isfinite(time_s):
+                found.append((float(time_s), str(row[0])))
+    found.sort(key=lambda pair: pair[0])
+    return [(text, time_s) for time_s, text in found]
+
+
+def _inputs(streams: list[dict[str, Any]]) -> tuple[list[Marker], list[Event]] | None:
+    """Return what our own recorder wrote of markers and events, or None for a foreign file."""
+    ours = [
+        s
+        for s in streams
+        if _text(s, "type") == INPUTS_TYPE and _text(s, "name") == INPUTS_STREAM
+    ]
+    if not ours:
+        return None
+    markers: list[Marker] = []
+    events: list[Event] = []
+    for row in ours[0]["time_series"]:
+        text = str(row[0])
+        if len(text) > MAX_INPUT_CHARACTERS:
+            raise ValueError(f"an entry of {len(text)} characters in {INPUTS_STREAM}")
+        entry = json.loads(text)
+        if "marker" in entry:
+            m = entry["marker"]
+            markers.append(Marker(str(m["text"]), int(m["index"]), int(m["known_at"])))
+        else:
+            e = entry["event"]
+            figures = {str(key): _figure(value) for key, value in dict(e["figures"]).items()}
+            events.append(Event(str(e["kind"]), int(e["sample"]), int(e["known_at"]), figures))
+    return markers, events
+
+
+def _figure(value: object) -> Figure:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"a figure of type {type(value).__name__} in {INPUTS_STREAM}")

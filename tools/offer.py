@@ -1,0 +1,127 @@
+"""Samples and markers offered over Lab Streaming Layer at their own pace, as a headset would."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import StreamLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from pylsl import StreamOutlet
+
+CHUNK_S = 0.02
+"""How much a headset sends at once."""
+
+HOLD_S = 2.0
+"""How long the outlets stay after the last sample, so that it arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What left: counts of samples and markers, and the worst delay behind the pace in seconds."""
+
+    samples_sent: int
+    markers_sent: int
+    worst_s: float
+
+
+def offer(
+    samples: NDArray[np.float32],
+    stamps: NDArray[np.float64],
+    markers: Sequence[tuple[str, float]],
+    *,
+    name: str,
+    rate_hz: float,
+    channels: Sequence[str],
+    with_markers: bool,
+    speed: float = 1.0,
+    wait_s: float = 30.0,
+    on_progress: Callable[[int], None] | None = None,
+) -> Sent:
+    """Offer a stream ``name`` and, if asked, ``name-markers``; return what was sent.
+
+    Stamps are the given intervals from now, whatever ``speed`` they are sent at: gaps and jitter stay.
+
+    Args:
+        samples: ``(n_samples, n_channels)`` float32 µV.
+        stamps: ``(n_samples,)`` seconds.
+        markers: ``(text, seconds on the same clock)`` in order.
+        name: of the EEG outlet, and its ``source_id``.
+        rate_hz: the nominal rate.
+        channels: labels.
+        with_markers: whether there is a marker outlet, and consumers of it to wait for.
+        speed: how many seconds of stamps are sent in one.
+        wait_s: how long to wait for consumers.
+        on_progress: told the count of samples sent.
+
+    Raises:
+        StreamLost: not every outlet found a consumer within ``wait_s``.
+    """
+    import pylsl
+
+    eeg = _eeg_outlet(name, rate_hz, channels)
+    beside = _marker_outlet(name) if with_markers else None
+    _wait_for_consumers([eeg] if beside is None else [eeg, beside], name, wait_s)
+    n_chunk = max(1, round(CHUNK_S * rate_hz))
+    began_s = pylsl.local_clock()
+    shift_s = began_s - float(stamps[0])
+    worst_s, n_markers = 0.0, 0
+    waiting = list(markers) if beside is not None else []
+    newest_s = -np.inf
+    for start in range(0, len(samples), n_chunk):
+        stop = min(start + n_chunk, len(samples))
+        newest_s = max(newest_s, float(stamps[start:stop].max()))
+        due_s = began_s + (newest_s - float(stamps[0])) / speed
+        time.sleep(max(0.0, due_s - pylsl.local_clock()))
+        worst_s = max(worst_s, pylsl.local_clock() - due_s)
+        eeg.push_chunk(samples[start:stop], (stamps[start:stop] + shift_s).tolist())
+        while beside is not None and waiting and waiting[0][1] <= newest_s:
+            text, at_s = waiting.pop(0)
+            beside.push_sample([text], at_s + shift_s)
+            n_markers += 1
+        if on_progress is not None:
+            on_progress(stop)
+    for text, at_s in waiting:
+        if beside is not None:
+            beside.push_sample([text], at_s + shift_s)
+            n_markers += 1
+    time.sleep(HOLD_S)
+    return Sent(len(samples), n_markers, worst_s)
+
+
+def _eeg_outlet(name: str, rate_hz: float, channels: Sequence[str]) -> StreamOutlet:
+    import pylsl
+
+    info = pylsl.StreamInfo(name, "EEG", len(channels), rate_hz, pylsl.cf_float32, name)
+    described = info.desc().append_child("channels")
+    for label in channels:
+        channel = described.append_child("channel")
+        channel.append_child_value("label", label)
+        channel.append_child_value("unit", "microvolts")
+        channel.append_child_value("type", "EEG")
+    return pylsl.StreamOutlet(info)
+
+
+def _marker_outlet(name: str) -> StreamOutlet:
+    import pylsl
+
+    beside = f"{name}-markers"
+    return pylsl.StreamOutlet(
+        pylsl.StreamInfo(beside, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, beside)
+    )
+
+
+def _wait_for_consumers(outlets: Sequence[StreamOutlet], name: str, wait_s: float) -> None:
+    until_s = time.monotonic() + wait_s
+    for outlet in outlets:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0 or not outlet.wait_for_consumers(left_s):
+            what = "the stream" if outlet is outlets[0] else "the marker stream of"
+            raise StreamLost(f"nobody connected to {what} {name!r} within {wait_s:g} s, wanted a consumer")
