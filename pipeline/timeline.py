@@ -338,7 +338,10 @@ class _Runs:
     def hear(self, stamps: Stamps, period_s: float) -> None:
         """Hear a block of stamps, led by the last stamp before it."""
         intervals = np.diff(stamps)
-        off = np.minimum(np.abs(intervals - self._nominal_s), np.abs(intervals - period_s))
+        places = np.maximum(np.round(intervals / period_s), 1.0)  # lost samples end no push
+        off = np.minimum(
+            np.abs(intervals - places * self._nominal_s), np.abs(intervals - places * period_s)
+        )
         breaks = np.flatnonzero(off > REGULAR_WITHIN * self._nominal_s)
         self.longest *= 1.0 - 1.0 / 480
         if len(breaks) == 0:
