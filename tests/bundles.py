@@ -67,10 +67,12 @@ def _value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def ctc_model(seed: int = 0, *, gain: float = 0.15) -> tuple[bytes, ModelFile]:
+def ctc_model(
+    seed: int = 0, *, gain: float = 0.15, n_channels: int = len(CHANNELS)
+) -> tuple[bytes, ModelFile]:
     """Frames of 10 samples, a leaky state, log-probabilities of LETTERS."""
     rng = np.random.default_rng(seed)
-    n_features = 10 * len(CHANNELS)
+    n_features = 10 * n_channels
     weight = (gain * rng.standard_normal((n_features, len(LETTERS)))).astype(np.float32)
     bias = np.array([2.0, 0, 0, 0, -1.0], dtype=np.float32)
     init = [
@@ -94,12 +96,12 @@ def ctc_model(seed: int = 0, *, gain: float = 0.15) -> tuple[bytes, ModelFile]:
     graph = helper.make_graph(
         nodes,
         "ctc",
-        [_value("samples", (1, 20, len(CHANNELS))), _value("state_0", (1, n_symbols))],
+        [_value("samples", (1, 20, n_channels)), _value("state_0", (1, n_symbols))],
         [_value("log_probs", (1, 2, n_symbols)), _value("state_0_next", (1, n_symbols))],
         init,
     )
     file = ModelFile(
-        input=Tensor(name="samples", shape=(1, 20, len(CHANNELS))),
+        input=Tensor(name="samples", shape=(1, 20, n_channels)),
         output=Tensor(name="log_probs", shape=(1, 2, n_symbols)),
         state=(StatePair(input="state_0", output="state_0_next", shape=(1, n_symbols)),),
     )
@@ -143,7 +145,8 @@ def make_bundle(
     extra: dict[str, bytes] | None = None,
 ) -> str:
     """Write a bundle with true golden vectors; return its digest."""
-    data, file = ctc_model() if head == "ctc" else selection_model()
+    n_channels = len(CHANNELS if spec is None else spec.channels)
+    data, file = ctc_model(n_channels=n_channels) if head == "ctc" else selection_model()
     manifest = Manifest(
         format_version=1,
         name=f"tiny-{head}",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 CHUNK_S = 0.02
 """How much a headset sends at once."""
 
+BACK_S = 1.0
+JUMP_S = 3600.0
+"""Steps of stamps beyond these are a clock that was set, not time that passed."""
+
 HOLD_S = 2.0
 """How long the outlets stay after the last sample, so that it arrives."""
 
@@ -74,14 +78,14 @@ def offer(
     shift_s = began_s - float(stamps[0])
     worst_s, n_markers = 0.0, 0
     waiting = list(markers) if beside is not None else []
-    newest_s = -np.inf
+    paced_s = pace(stamps, rate_hz=rate_hz)
     for start in range(0, len(samples), n_chunk):
         stop = min(start + n_chunk, len(samples))
-        newest_s = max(newest_s, float(stamps[start:stop].max()))
-        due_s = began_s + (newest_s - float(stamps[0])) / speed
+        due_s = began_s + paced_s[stop - 1] / speed
         time.sleep(max(0.0, due_s - pylsl.local_clock()))
         worst_s = max(worst_s, pylsl.local_clock() - due_s)
         eeg.push_chunk(samples[start:stop], (stamps[start:stop] + shift_s).tolist())
+        newest_s = float(stamps[stop - 1])
         while beside is not None and waiting and waiting[0][1] <= newest_s:
             text, at_s = waiting.pop(0)
             beside.push_sample([text], at_s + shift_s)
@@ -94,6 +98,17 @@ def offer(
             n_markers += 1
     time.sleep(HOLD_S)
     return Sent(len(samples), n_markers, worst_s)
+
+
+def pace(stamps: NDArray[np.float64], *, rate_hz: float) -> NDArray[np.float64]:
+    """Return the seconds after the first sample at which each is sent, never going back.
+
+    Gaps are waited for; a clock that was set back, or forward by over an hour, is not.
+    """
+    steps = np.diff(stamps, prepend=stamps[0] - 1.0 / rate_hz)
+    steps[(steps < -BACK_S) | (steps > JUMP_S)] = 1.0 / rate_hz
+    times: NDArray[np.float64] = np.maximum.accumulate(np.cumsum(steps)) - 1.0 / rate_hz
+    return times
 
 
 def _eeg_outlet(name: str, rate_hz: float, channels: Sequence[str]) -> StreamOutlet:

@@ -242,7 +242,7 @@ def test_text_never_reaches_the_log(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b", head="selection")
     recording = write_recording(tmp_path / "r.xdf", noise(3000), trial_markers(3000))
     name = unique("log")
-    with running(tmp_path, tmp_path / "b", stream=name, more='[log]\nformat = "json"\n') as daemon:
+    with running(tmp_path, tmp_path / "b", stream=name, more='[log]\nformat = "json"\nlevel = "debug"\n') as daemon:
         process = offer(recording, name, 2)
         daemon.wait_event("stream_lost", 60)
         sent(process)
