@@ -87,6 +87,12 @@ class GruCtc(nn.Module):
 
     def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return ``(log_probs, *next_state)`` for ``samples`` (B, T, C); T is whole patches."""
+        x, *following = self.encode(samples, *state)  # (B, F, H)
+        log_probs = functional.log_softmax(self.head(x), dim=2)  # (B, F, V)
+        return log_probs, *following
+
+    def encode(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(frames, *next_state)``: what the head reads, (B, F, H)."""
         hidden, *context = state
         x = torch.cat([*context, samples], dim=1)  # (B, K - P + T, C)
         keep = x[:, x.shape[1] - self.n_context :]  # (B, K - P, C)
@@ -96,8 +102,7 @@ class GruCtc(nn.Module):
             x = torch.log(cosine**2 + sine**2 + POWER_FLOOR)  # (B, F, Q)
         x = self.norm(x)  # (B, F, Q)
         x, hidden = self.gru(x, hidden)  # (B, F, H), (L, B, H)
-        log_probs = functional.log_softmax(self.head(x), dim=2)  # (B, F, V)
-        return (log_probs, hidden, keep) if self.n_context else (log_probs, hidden)
+        return (x, hidden, keep) if self.n_context else (x, hidden)
 
 
 def _start_as_wavelets(filters: nn.Conv1d) -> None:

@@ -1,8 +1,8 @@
 """The simulated person: what characters there are, and the pattern each leaves in the EEG.
 
-A character is a burst at one of four carriers, with one spatial pattern over the scalp. Patterns
-that share a carrier are orthogonal; nothing here depends on a session's seed, so what is learnt
-from one session holds in the next.
+A character is a burst at one of four carriers, with one spatial pattern over the scalp. Patterns of
+one carrier are alike, as those of movements of one limb are: a share of each is common to them all.
+Nothing here depends on a session's seed, so what is learnt from one session holds in the next.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ CARRIERS_HZ = (10.0, 15.0, 20.0, 25.0)
 BAND_HALF_WIDTH_HZ = 2.5
 """A pattern's band is its carrier ± this; signal-to-noise is measured in that band."""
 
+COMMON = 0.7
+"""Share of a pattern's power that all patterns of its carrier have in common."""
+
 _PERSON_SEED = 20_250_101
 
 
@@ -63,9 +66,10 @@ def patterns() -> dict[str, Pattern]:
     per_carrier = -(-len(ALPHABET) // len(CARRIERS_HZ))
     found: dict[str, Pattern] = {}
     for number, carrier_hz in enumerate(CARRIERS_HZ):
-        basis = np.linalg.qr(rng.standard_normal((n_channels, per_carrier)))[0]
+        basis = np.linalg.qr(rng.standard_normal((n_channels, 1 + per_carrier)))[0]
+        shared, own = np.sqrt(COMMON) * basis[:, :1], np.sqrt(1.0 - COMMON) * basis[:, 1:]
         for column, symbol in enumerate(ALPHABET[number :: len(CARRIERS_HZ)]):
-            weights = basis[:, column] * np.sqrt(n_channels)
+            weights = (shared[:, 0] + own[:, column]) * np.sqrt(n_channels)
             weights.setflags(write=False)
             found[symbol] = Pattern(carrier_hz, weights)
     return found
