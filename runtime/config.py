@@ -42,7 +42,7 @@ from runtime.config_values import (
 )
 from runtime.endpoints import endpoint_problem
 from runtime.places import cache_folder, runtime_folder, state_folder
-from runtime.tables import Table, read_table
+from runtime.tables import Hook, Table, read_table
 
 MAX_FILE_BYTES = 1 << 20
 STAGES = ("acquire", "filter", "model", "decode", "publish")
@@ -242,6 +242,24 @@ def config_problems(path: Path) -> list[ConfigError]:
     return _read(path)[1]
 
 
+def sound_streams(path: Path) -> list[Stream]:
+    """Return the streams that are right by themselves, whatever else is wrong in the file."""
+    try:
+        rows = _document(path).get("stream", [])
+    except ConfigError:
+        return []
+    folder = path.absolute().parent
+    read = [
+        read_table(row, Stream, where="stream", hook=_hook(folder))[0]
+        for row in (rows if isinstance(rows, list) else [rows])
+    ]
+    return [
+        msgspec.structs.replace(stream, bundle=_bundle(stream.bundle, folder))
+        for stream in read
+        if stream is not None
+    ]
+
+
 def _read(path: Path) -> tuple[DaemonConfig | None, list[ConfigError]]:
     """Return the configuration, or None and all its problems."""
     try:
@@ -249,16 +267,21 @@ def _read(path: Path) -> tuple[DaemonConfig | None, list[ConfigError]]:
     except ConfigError as error:
         return None, [error]
     folder = path.absolute().parent
+    config, problems = read_table(document, DaemonConfig, where="", hook=_hook(folder))
+    if config is None:
+        return None, [ConfigError(problem) for problem in problems]
+    return _from_folder(config, folder), []
 
-    def hook(kind: type, value: object) -> Path:
+
+def _hook(folder: Path) -> Hook:
+    """Return what makes paths of text, relative ones from ``folder`` on."""
+
+    def hook(kind: type, value: Any) -> Path:
         if kind is Path and isinstance(value, str) and value and "\0" not in value:
             return folder / _home(value)
         raise ValueError
 
-    config, problems = read_table(document, DaemonConfig, where="", hook=hook)
-    if config is None:
-        return None, [ConfigError(problem) for problem in problems]
-    return _from_folder(config, folder), []
+    return hook
 
 
 def _document(path: Path) -> dict[str, Any]:

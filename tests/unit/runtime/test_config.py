@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from pipeline.errors import ConfigError
-from runtime.config import DaemonConfig, Stream, config_problems, read_config
+from runtime.config import (
+    DaemonConfig,
+    Stream,
+    config_problems,
+    read_config,
+    sound_streams,
+)
 from runtime.config_values import predicate
 
 if TYPE_CHECKING:
@@ -281,3 +287,13 @@ def test_predicate_quotes_what_needs_it() -> None:
     assert predicate({"type": "EEG", "channel_count": 8}) == "type='EEG' and channel_count=8"
     assert predicate({"name": "Ann's"}) == 'name="Ann\'s"'
     assert predicate("contains(name,'x')") == "contains(name,'x')"
+
+
+def test_sound_streams_are_found_beside_broken_tables(tmp_path: Path) -> None:
+    rows = '[[stream]]\nname = "a"\nbundle = "./x"\n[[stream]]\nname = "b c"\nbundle = "y"\n'
+    path = written(tmp_path, f"{rows}[publish]\nformat = 5\n")
+    assert [(stream.name, stream.bundle) for stream in sound_streams(path)] == [
+        ("a", str(tmp_path / "x"))
+    ]
+    assert sound_streams(written(tmp_path, "stream = 5")) == []
+    assert sound_streams(written(tmp_path, "[stream")) == []
