@@ -78,12 +78,14 @@ class SpellerFit:
         """Return natural-log posteriors under equal priors.
 
         Args:
-            windows: ``(n_trials, n_samples, n_inputs)`` µV from onset + offset.
+            windows: ``(n_trials, n_samples, n_inputs)`` µV from onset + offset; samples after the
+                last checkpoint are not used.
 
         Returns:
             ``(n_trials, n_checkpoints, n_symbols)``.
         """
-        white = self.whitening.apply(windows.astype(np.float64)) - self.common
+        used = windows[:, : self.checkpoints_samples[-1]].astype(np.float64)
+        white = self.whitening.apply(used) - self.common
         likelihood = np.cumsum(
             np.einsum("nto,kto->ntk", white, self.templates)
             - 0.5 * np.sum(np.square(self.templates), axis=2).T,
@@ -112,11 +114,12 @@ def fit_speller(
     """Fit one person's speller; temperatures are 1 until they are calibrated.
 
     Args:
-        windows: ``(n_trials, n_samples, n_inputs)`` µV from onset + offset.
+        windows: ``(n_trials, n_samples, n_inputs)`` µV from onset + offset; what lies beyond the
+            last checkpoint is learnt from all the same.
         labels: index of each trial's symbol in ``frequencies_hz``.
         rate_hz: of the samples.
         frequencies_hz: flicker of each symbol; phases are found from the data.
-        checkpoints_samples: ascending lengths at which a score is given, the last a window.
+        checkpoints_samples: ascending lengths at which a score is given.
         settings: what is not fitted.
 
     Raises:
@@ -157,10 +160,11 @@ def fit_speller(
     responses = shrink_responses(
         fit_amplitudes(white - common, labels, sines), labels, harmonics_hz
     )
+    n_used = checkpoints_samples[-1] // stride - whitening.n_lost
     return SpellerFit(
         whitening=whitening,
-        common=common,
-        templates=sines @ responses,
+        common=common[:n_used],
+        templates=(sines @ responses)[:, :n_used],
         checkpoints_samples=checkpoints_samples,
         temperature=np.ones(len(checkpoints_samples)),
     )
