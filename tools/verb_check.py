@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
         summary = {"type": "summary", "problems": n_problems, "warnings": n_warnings}
         print(msgspec.json.encode(summary | {"exit_code": code}).decode())
     else:
-        print(f"{n_problems or 'no'} problems, {n_warnings or 'no'} warnings")
+        print(f"problems: {n_problems}, warnings: {n_warnings}")
     return code
 
 
