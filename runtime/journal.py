@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from runtime.journal_store import Entry, JournalError, Lock, Page, Session, Store
@@ -29,6 +30,8 @@ PAGE_BYTES = 4 << 20
 
 IDLE_S = 0.2
 """After this long without finals, what was published is noted on its own."""
+
+EXPIRE_EVERY_S = 3600.0
 
 DAY_NS = 86_400 * 10**9
 
@@ -140,11 +143,12 @@ class Journal:
     def _run(self) -> None:
         """The thread: gather what waits, commit it, answer; until :meth:`close`."""
         sent: deque[Entry] = deque(maxlen=MAX_WAITING)
+        expired_s = time.monotonic()
         is_open = True
         while is_open:
             appends: list[Append] = []
             reads: list[Read] = []
-            for item in self._gathered(idle_s=IDLE_S if sent else None):
+            for item in self._gathered(idle_s=IDLE_S if sent else EXPIRE_EVERY_S):
                 if item is None:
                     is_open = False
                 elif isinstance(item, Entry):
@@ -156,8 +160,12 @@ class Journal:
             self._commit(appends, sent)
             for read in reads:
                 read(self._store)
+            if time.monotonic() - expired_s > EXPIRE_EVERY_S:
+                expired_s = time.monotonic()
+                with suppress(JournalError):  # finals come first; the next hour tries again
+                    self._store.expire(before_ns=time.time_ns() - self._keep_ns)
 
-    def _gathered(self, *, idle_s: float | None) -> list[Append | Entry | Read | None]:
+    def _gathered(self, *, idle_s: float) -> list[Append | Entry | Read | None]:
         """Return all that waits, in order; wait for the first, at most ``idle_s``."""
         items: list[Append | Entry | Read | None] = []
         try:

@@ -6,6 +6,7 @@ anywhere else the XDG base directories hold an ``eegscribe`` folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -30,9 +31,7 @@ def runtime_folder() -> Path:
     if given is not None:
         return given
     session = os.environ.get("XDG_RUNTIME_DIR", "")
-    if session:
-        return Path(session) / "eegscribe"
-    return Path(tempfile.gettempdir()) / f"eegscribe-{os.getuid()}"
+    return Path(session) / "eegscribe" if session else _temporary_folder()
 
 
 def make_private_folder(folder: Path) -> None:
@@ -41,12 +40,19 @@ def make_private_folder(folder: Path) -> None:
     A folder that exists keeps its mode: it may be shared with others for a reason.
 
     Raises:
-        OSError: it cannot be created, or is not a folder.
+        OSError: it cannot be created, is not a folder, or somebody else made it where all may.
     """
     if folder.is_dir():
+        if folder == _temporary_folder() and folder.stat().st_uid != os.getuid():
+            raise PermissionError(errno.EACCES, "It belongs to another user", str(folder))
         return
     make_private_folder(folder.parent)
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def _temporary_folder() -> Path:
+    """Return where sockets go without a folder of the login session."""
+    return Path(tempfile.gettempdir()) / f"eegscribe-{os.getuid()}"
 
 
 def _systemd(variable: str) -> Path | None:

@@ -160,3 +160,17 @@ def test_a_failed_start_lets_the_lock_go(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match="wanted a journal of ours"):
             journal(tmp_path / "j").start()
+
+
+def test_what_grows_too_old_goes_while_the_daemon_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXPIRE_EVERY_S", 0.0)
+    whole = Journal(tmp_path / "j", sync="normal", keep_days=1e-9)
+    whole.start()
+    whole.append(final(0)).result(5)
+    for _ in range(100):
+        if not whole.sessions().result(5):
+            break
+    assert whole.sessions().result(5) == []
+    whole.close()

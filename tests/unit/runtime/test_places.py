@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,17 @@ def test_new_folders_are_private_and_old_ones_keep_their_mode(tmp_path: Path) ->
     assert (shared.stat().st_mode & 0o777) == 0o755
     assert ((shared / "a").stat().st_mode & 0o777) == 0o700
     assert ((shared / "a" / "b").stat().st_mode & 0o777) == 0o700
+
+
+def test_a_folder_another_user_made_where_all_may_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make_private_folder(runtime_folder())
+    make_private_folder(runtime_folder())
+    assert runtime_folder().parent == tmp_path
+    us = os.getuid()
+    (tmp_path / f"eegscribe-{us + 1}").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: us + 1)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        make_private_folder(runtime_folder())
