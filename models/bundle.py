@@ -74,11 +74,12 @@ def load_bundle(path: Path, *, pinned_sha256: str | None = None) -> Bundle:
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """Write a bundle whole or not at all, and return its digest.
 
-    ``manifest.files`` is filled in from ``files``. A ``path`` that ends in ``.eegb`` becomes one zip
-    file, else a folder; what was there before is replaced.
+    ``manifest.files`` is filled in from ``files``. A ``path`` that ends in ``.eegb`` becomes one
+    zip file, else a folder; what was there before is replaced.
 
     Raises:
-        BundleError: the result would be refused by :func:`load_bundle`, or a folder in the way is no bundle.
+        BundleError: the result would be refused by :func:`load_bundle`, or a folder in the way is
+            no bundle.
         OSError: the disk.
     """
     entries = {
@@ -132,7 +133,8 @@ def _check_files(raw: Mapping[str, bytes], listed: Mapping[str, FileEntry], wher
         digest = hashlib.sha256(data).hexdigest()
         if digest != entry.sha256:
             raise BundleError(
-                f"{where}/{name}: changed (SHA-256 {digest[:12]}…, the manifest says {entry.sha256[:12]}…)"
+                f"{where}/{name}: changed (SHA-256 {digest[:12]}…,"
+                f" the manifest says {entry.sha256[:12]}…)"
             )
 
 

@@ -38,7 +38,7 @@ def write_golden(windows: NDArray[np.float32], outputs: NDArray[np.float32]) -> 
 
 
 def run_windows(model: Model, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a model's outputs ``(n_calls, n_rows, n_columns)`` over successive windows from a fresh state."""
+    """Return outputs ``(n_calls, n_rows, n_columns)`` of successive windows, state fresh."""
     model.reset()
     outputs = np.stack([model.run(window).copy() for window in windows])
     model.reset()
@@ -49,7 +49,8 @@ def check_golden(bundle: Bundle, model: Model) -> None:
     """Replay the golden vectors through ``model``.
 
     Raises:
-        BundleError: none in the bundle, unreadable, of another shape, or further off than the tolerance.
+        BundleError: none in the bundle, unreadable, of another shape, or further off than the
+            tolerance.
     """
     manifest = bundle.manifest
     where = f"{manifest.name}/{GOLDEN}"

@@ -46,7 +46,7 @@ class Tensor(Settings, frozen=True, kw_only=True):
 
 
 class StatePair(Settings, frozen=True, kw_only=True):
-    """A state tensor: what ``output`` gives goes into ``input`` at the next call; zeros at first."""
+    """A state: what ``output`` gives goes into ``input`` at the next call; zeros at first."""
 
     input: str
     output: str
@@ -62,7 +62,7 @@ class ModelFile(Settings, frozen=True, kw_only=True):
     state: tuple[StatePair, ...] = ()
     precision: Precision = "float32"
     golden_tolerance: float = 1e-4
-    """Largest difference from the golden outputs; for int8 and below the share of differing best symbols."""
+    """Largest difference from the golden outputs; below 16 bit the share of other best symbols."""
 
 
 class ConfidenceFit(Settings, frozen=True, kw_only=True):
@@ -85,8 +85,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
 
     command: str
     parent: str | None = None
-    versions: dict[str, str] = {}
-    data: dict[str, str] = {}
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    data: dict[str, str] = msgspec.field(default_factory=dict)
     """Name of each training recording or text to its SHA-256."""
 
 
@@ -94,7 +94,7 @@ class Evaluation(Settings, frozen=True, kw_only=True):
     """Scores with intervals, and the evaluator's verdict."""
 
     verdict: Literal["not evaluated", "reads EEG", "not shown", "fooled"] = "not evaluated"
-    scores: dict[str, Any] = {}
+    scores: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Optimisation(Settings, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class Optimisation(Settings, frozen=True, kw_only=True):
     sparsity: float = 0.0
     precision: Precision = "float32"
     size_bytes: int | None = None
-    latency_ms: dict[str, float] = {}
+    latency_ms: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Manifest(Settings, frozen=True, kw_only=True):
@@ -125,7 +125,8 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest:
     """Read and check the bytes of a ``manifest.json``.
 
     Raises:
-        BundleError: not JSON, a newer format, an unknown key, a wrong type, or values that contradict each other.
+        BundleError: not JSON, a newer format, an unknown key, a wrong type, or values that
+            contradict each other.
     """
     try:
         raw = msgspec.json.decode(data)
@@ -136,7 +137,8 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest:
         raise BundleError(f"{where}: format_version: got {version!r}, wanted an integer")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{where}: format_version {version} needs a newer eegscribe, this one reads up to {FORMAT_VERSION}"
+            f"{where}: format_version {version} needs a newer eegscribe,"
+            f" this one reads up to {FORMAT_VERSION}"
         )
     if version < 1:
         raise BundleError(f"{where}: format_version: got {version}, wanted 1 to {FORMAT_VERSION}")
@@ -275,13 +277,15 @@ def _check_output(manifest: Manifest) -> None:
             or spec.window.window_samples % shape[1]
         ):
             raise ValueError(
-                f"model.output.shape: got {shape}, wanted frames that divide {spec.window.window_samples} samples"
+                f"model.output.shape: got {shape}, wanted frames that divide"
+                f" {spec.window.window_samples} samples"
                 f" and {len(spec.vocabulary)} symbols"
             )
         frame_samples = spec.window.window_samples // shape[1]
         if spec.window.hop_samples % frame_samples or spec.window.lookahead_samples % frame_samples:
             raise ValueError(
-                f"pipeline.window: hop and lookahead must be whole frames of {frame_samples} samples"
+                "pipeline.window: hop and lookahead must be whole frames"
+                f" of {frame_samples} samples"
             )
         if manifest.model.state and spec.window.hop_samples != spec.window.window_samples:
             raise ValueError(

@@ -44,7 +44,8 @@ def open_session(
     """Open a session on the very bytes that were verified.
 
     Raises:
-        BundleError: ONNX Runtime refuses the model, or its inputs and outputs are not the manifest's.
+        BundleError: ONNX Runtime refuses the model, or its inputs and outputs are not the
+            manifest's.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = n_threads

@@ -1,11 +1,11 @@
 """The whole computation, raw samples to text, as one pure machine.
 
 Theory of operation. Input is samples, markers and events; each marker and event carries
-``known_at``, the count of samples that were in when it arrived. At every count the chain first decodes the
-windows that are due there, then takes the events, then the markers known there. What comes out is
-therefore a function of those inputs alone: cutting the samples into other chunks changes nothing,
-and a recording gives what the live session gave. There is no clock here; a stopwatch may be handed
-in to time the stages, and touches nothing else.
+``known_at``, the count of samples that were in when it arrived. At every count the chain first
+decodes the windows that are due there, then takes the events, then the markers known there. What
+comes out is therefore a function of those inputs alone: cutting the samples into other chunks
+changes nothing, and a recording gives what the live session gave. There is no clock here; a
+stopwatch may be handed in to time the stages, and touches nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.values import Samples
 
 HISTORY_S = 5.0
-"""How long past the longest window history is kept, so that a late marker still finds its samples."""
+"""How long past the longest window history is kept: a late marker still finds its samples."""
 
 SETTLE_S = 0.5
 """How long after a jump in the signal the filters still ring: such samples are tainted."""
@@ -46,7 +46,7 @@ class Scorer(Protocol):
     """What the chain asks of a model; :class:`models.model.Model` is one."""
 
     def run(self, window: Samples) -> NDArray[np.float32]:
-        """Return ``(n_rows, n_columns)`` for ``(n_samples, n_inputs)``, valid until the next call."""
+        """Return ``(n_rows, n_columns)`` for ``(n_samples, n_inputs)``; the model's own memory."""
         ...
 
     def reset(self) -> None:
@@ -137,7 +137,8 @@ class Chain:
         """Take the next samples and what became known meanwhile; return what follows from them.
 
         Args:
-            samples: raw ``(n_samples, n_channels)`` float32 µV, the ones after the last push; not kept.
+            samples: raw ``(n_samples, n_channels)`` float32 µV, the ones after the last push; not
+                kept.
             markers: with ``known_at`` no later than the end of ``samples``, in order.
             events: likewise.
         """
@@ -180,7 +181,7 @@ class Chain:
         return outputs
 
     def _mark_held(self, held: NDArray[np.bool_]) -> None:
-        """Taint runs of samples with a held value; where half the channels were, it is no signal."""
+        """Taint samples with a held value; where half the channels were, it is no signal."""
         for spans, bad in ((self._taint, held.any(axis=1)), (self._held, held.mean(axis=1) >= 0.5)):
             edges = np.flatnonzero(np.diff(bad.astype(np.int8), prepend=0, append=0))
             for start, stop in edges.reshape(-1, 2):
@@ -324,7 +325,7 @@ class _Sliding:
         return stop - self._window.window_samples, stop
 
     def newest(self, start: int, log_probs: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
-        """Return the first sample and the frames of the newest hop, ``lookahead`` behind the end."""
+        """Return first sample and frames of the newest hop, ``lookahead`` behind the end."""
         lookahead = self._window.lookahead_samples // self.frame_samples
         n_new = self._window.hop_samples // self.frame_samples
         stop = len(log_probs) - lookahead

@@ -26,11 +26,20 @@ if TYPE_CHECKING:
     from pipeline.language_model import LanguageModel
     from pipeline.spec import CtcDecoder
 
-AGREE_MARGIN: Final = 10.0
-"""A hypothesis this many nats below the best one does not hinder a commit; the commit ends it."""
+AGREE_MARGIN: Final = 4.0
+"""Nats below the best hypothesis within which another one survives and hinders a commit.
 
-MAX_TAIL: Final = 64
-"""Beyond so many symbols the oldest is committed, agreed or not: state stays bounded."""
+Were all of the beam to agree, a wider beam would commit later, by seconds, and be no more right.
+"""
+
+PATIENCE: Final = 16
+"""Symbols after which the best hypothesis is followed, agreed or not: no evidence is to come.
+
+By then rivals are in the same state of the language model, and score alike for ever.
+"""
+
+LONGEST_WORD: Final = 64
+"""Symbols after which a word is committed in parts."""
 
 LOWEST: Final = -100.0
 """Log-probabilities below count as this, so that no frame can extinguish every hypothesis."""
@@ -167,14 +176,14 @@ class CtcStream:
 
     def _commit_stable(self, search: Search, sample: int, out: list[Output]) -> None:
         emissions = search.emissions()
-        if emissions[0].last > sample - self._stability:
-            n_commit = 0
-        else:
-            n_agreed = search.n_agreed()
-            n_commit = sum(e.last <= sample - self._stability for e in emissions[:n_agreed])
-            if self._settings.commit_words:
-                n_commit = self._whole_words(emissions[:n_commit])
-        n_commit = max(n_commit, len(emissions) - MAX_TAIL)
+        n_symbols = len(emissions)
+        n_stable = sum(e.last <= sample - self._stability for e in emissions)
+        if not n_stable:
+            return
+        n_commit = min(n_stable, max(search.n_agreed(), n_symbols - PATIENCE))
+        if self._settings.commit_words:
+            n_words = self._whole_words(emissions[:n_commit])
+            n_commit = max(n_words, min(n_stable, n_symbols - LONGEST_WORD))
         if n_commit:
             self._commit(search, n_commit, out)
 

@@ -123,8 +123,9 @@ class PrefixBeam:
         self._blank, self._symbol = blank, symbol
         self._total = add(blank, symbol)
         self._score = self._total + self._offset
-        self._last_seen = np.where(symbol > blank, sample, self._last_seen)
-        self._log_miss = self._log_miss + log_misses
+        seen = symbol > blank
+        self._last_seen = np.where(seen, sample, self._last_seen)
+        self._log_miss = self._log_miss + np.where(seen, log_misses, 0.0)
         if later:
             self._traces, self._first_seen = self._traces.copy(), self._first_seen.copy()
             for slot, trace in later:

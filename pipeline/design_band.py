@@ -1,4 +1,4 @@
-"""From a band's description to its second-order sections; offline only, the bundle keeps the result."""
+"""From a band's description to its sections; offline only, the bundle keeps the result."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ class FilterChain:
     Not thread-safe; owns every buffer it works in.
 
     Raises:
-        ValueError: a band without sections, or a reference or normalisation that does not fit the channels.
+        ValueError: a band without sections, or a reference or normalisation that does not fit the
+            channels.
     """
 
     def __init__(self, spec: PipelineSpec) -> None:
@@ -138,7 +139,7 @@ class FilterChain:
         self._started = np.zeros(self._n_channels, dtype=bool)
 
     def push(self, raw: Samples) -> Samples:
-        """Return the next samples as the model reads them, ``(n_samples, n_bands * n_channels)`` float32.
+        """Return what the model reads, ``(n_samples, n_bands * n_channels)`` float32.
 
         Args:
             raw: ``(n_samples, n_channels)`` float32 µV; not modified.

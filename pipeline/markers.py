@@ -20,7 +20,7 @@ Kind = Literal["trial", "stim", "control"]
 
 
 def split_marker(text: str) -> tuple[str, str]:
-    """Return name and symbol: what stands before and after the first colon, the latter unstripped."""
+    """Return what stands before the first colon, and what after it, unstripped."""
     name, _, symbol = text.partition(":")
     return name, symbol
 

@@ -1,9 +1,11 @@
 """A lock-free ring of samples: one writer, any readers, contiguous views without a copy.
 
-Invariant: with ``r = n_reserved`` and ``w = n_written``, ``w <= r <= w + capacity`` and every sample in
-``[r - capacity, w)`` is whole. The writer moves ``r`` before it touches memory and ``w`` after; a reader that
-finds its samples inside that range after it copied them knows that they were never torn. Each row
-is written twice, ``capacity`` apart, so that any run of up to ``capacity`` samples is contiguous.
+Invariant: with ``r = n_reserved`` and ``w = n_written``, ``w <= r <= w + capacity`` and every
+    sample in
+``[r - capacity, w)`` is whole. The writer moves ``r`` before it touches memory and ``w`` after; a
+reader that finds its samples inside that range after it copied them knows that they were never
+torn. Each row is written twice, ``capacity`` apart, so that any run of up to ``capacity`` samples
+is contiguous.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Ring:
         return max(0, self._n_reserved - self.capacity)
 
     def write(self, samples: Samples) -> None:
-        """Append ``(n_samples, n_channels)``; the oldest samples are overwritten, readers or not."""
+        """Append ``(n_samples, n_channels)``; the oldest are overwritten, readers or not."""
         for start in range(0, len(samples), self.capacity):
             self._write_piece(samples[start : start + self.capacity])
 
@@ -71,7 +73,8 @@ class Ring:
             raise IndexError(f"ring: sample {start} is overwritten, the oldest is {self.oldest}")
         if n_samples < 0 or start + n_samples > self._n_written:
             raise IndexError(
-                f"ring: samples {start} to {start + n_samples} asked for, {self._n_written} are written"
+                f"ring: samples {start} to {start + n_samples} asked for,"
+                f" {self._n_written} are written"
             )
         at = start % self.capacity
         run = self._rows[at : at + n_samples]
@@ -88,7 +91,7 @@ class RingReader:
         self.position = 0
 
     def read(self, max_samples: int) -> tuple[Samples, int]:
-        """Return the next samples, up to ``max_samples``, and how many were overwritten before them.
+        """Return up to ``max_samples``, and how many were overwritten before them.
 
         The samples are the reader's own copy, valid until its next read. After an overrun
         :attr:`position` has moved past the lost samples.

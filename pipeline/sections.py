@@ -29,12 +29,16 @@ def _load_kernel() -> Callable[..., Any]:
         if path.is_file() and spec is not None and spec.loader is not None:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            kernel: Callable[..., Any] = module._sosfilt
-            return kernel
+            return _as_kernel(getattr(module, "_sosfilt", None))
     from scipy.signal import _sosfilt  # a scipy that is laid out differently: slower to import only
 
-    kernel = _sosfilt._sosfilt
-    return kernel
+    return _as_kernel(getattr(_sosfilt, "_sosfilt", None))
+
+
+def _as_kernel(function: Callable[..., Any] | None) -> Callable[..., Any]:
+    if function is None:
+        raise ImportError("scipy.signal._sosfilt: no filter kernel in it, wanted the pinned scipy")
+    return function
 
 
 _kernel = _load_kernel()
@@ -83,6 +87,6 @@ class Cascade:
         self._state[:] = state
 
     def run(self, signals: NDArray[np.float64]) -> None:
-        """Filter ``(n_signals, n_samples)`` float64, C-contiguous, in place, going on from the last call."""
+        """Filter ``(n_signals, n_samples)`` float64, C-contiguous, in place; state goes on."""
         if signals.shape[1]:
             _kernel(self._sos, signals, self._state)

@@ -1,8 +1,8 @@
 """One symbol a trial, from evidence summed over its stimulus windows.
 
 Invariant: what is decided is a function of ``(marker, index, known_at)`` and the scores alone.
-Windows are scored at ``max(due, known_at)``; their evidence is summed in order of onset, in float64,
-whatever the order of arrival.
+Windows are scored at ``max(due, known_at)``; their evidence is summed in order of onset, in
+float64, whatever the order of arrival.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class SelectionStream:
         trials: numbers of the trials to decode (the nth ``trial:start``, from 0), None for all.
 
     Raises:
-        ValueError: ``decoder.max_s`` is shorter than the first checkpoint, or settings out of range.
+        ValueError: ``decoder.max_s`` is shorter than the first checkpoint, or settings out of
+            range.
     """
 
     def __init__(
@@ -99,13 +100,14 @@ class SelectionStream:
         self.n_windows_skipped = 0
 
     def _usable_rows(self, rate_hz: float) -> list[int]:
-        """Return the rows of the model's output that ``max_s`` leaves, the last being the final one."""
+        """Return the rows of the model's output that ``max_s`` leaves; the last one is final."""
         lengths = self._window.checkpoints_samples
         max_s = self._settings.max_s
         rows = [k for k, n in enumerate(lengths) if max_s is None or n <= max_s * rate_hz + 1e-6]
         if not rows:
             raise ValueError(
-                f"decoder.max_s: got {max_s} s, wanted at least the first checkpoint, {lengths[0] / rate_hz:g} s"
+                f"decoder.max_s: got {max_s} s, wanted at least the first checkpoint,"
+                f" {lengths[0] / rate_hz:g} s"
             )
         return rows if self._settings.threshold <= 1.0 else rows[-1:]
 
@@ -189,7 +191,7 @@ class SelectionStream:
         return outputs + self._decide_if_complete()
 
     def score(self, look: Look, output: NDArray[np.float32], *, tainted: bool) -> list[Output]:
-        """Take the model's output for a look, ``(n_checkpoints, n_symbols)`` or ``(1, 1)`` a stimulus."""
+        """Take the model's output for a look: ``(n_checkpoints, n_symbols)``, or ``(1, 1)``."""
         self._now = look.ready_at
         trial = self._trial
         if trial is None:

@@ -94,8 +94,9 @@ class CtcDecoder(Settings, frozen=True, kw_only=True, tag="ctc", tag_field="head
 
     ``beam`` 1 without a language model is greedy. ``stability_s``: a symbol is final when all
     surviving beams agree on it and its last frame is older than this. ``endpoint_s``: silence
-    (no symbol in the best hypothesis) after which the rest is final. ``prune_logp``: symbols of a frame
-    less likely than this are not extended with. ``commit_words``: finals end at whole words except at an endpoint.
+    (no symbol in the best hypothesis) after which the rest is final. ``prune_logp``: symbols of a
+    frame less likely than this are not extended with. ``commit_words``: finals end at whole words
+    except at an endpoint.
     """
 
     method: Literal["greedy", "beam"] = "beam"
@@ -144,10 +145,10 @@ class PipelineSpec(Settings, frozen=True, kw_only=True):
     window: Window
     decoder: Decoder
     vocabulary: tuple[str, ...]
-    """Symbols in the order of the model's output; the blank of a ``ctc`` head is the first and is ``""``."""
-    groups: dict[str, tuple[str, ...]] = {}
+    """Symbols in the order of the model's output; the blank of a ``ctc`` head, ``""``, is first."""
+    groups: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Name of a stimulus group to the symbols it flashes; only for ``scores = "stimulus"``."""
-    lm_symbols: dict[str, str] = {}
+    lm_symbols: dict[str, str] = msgspec.field(default_factory=dict)
     """Symbol to language-model token, where it is not lower case with space as ``<sp>``."""
-    markers: dict[str, str] = {}
+    markers: dict[str, str] = msgspec.field(default_factory=dict)
     """Foreign marker name to ours, e.g. ``{"flash": "stim:on"}``."""

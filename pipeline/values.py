@@ -1,4 +1,4 @@
-"""The frozen values that pass through the chain: markers and events in, partials, finals and events out."""
+"""The frozen values that pass through the chain: markers and events in, text and events out."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ class Marker:
 class Event:
     """Something that happened at ``sample``, known to the chain once ``known_at`` samples were in.
 
-    ``kind`` is one of the event kinds of the messages (``gap``, ``abstained``, …); ``figures`` is what it measures.
-    Into the chain: ``gap``, ``clock_jump``, ``pause``, ``resume``, ``stream_lost``, ``stream_found``, ``overrun``.
+    ``kind`` is one of the event kinds of the messages (``gap``, ``abstained``, …); ``figures`` is
+    what it measures. Into the chain: ``gap``, ``clock_jump``, ``pause``, ``resume``,
+    ``stream_lost``, ``stream_found``, ``overrun``.
     """
 
     kind: str
@@ -46,10 +47,10 @@ class Event:
 class Batch:
     """What a source hands over at once.
 
-    ``samples`` holds samples ``first .. first + len(samples)`` and may be a view that is valid until the next
-    pull. Every marker and event has ``known_at <= first + len(samples)``; they are in order of ``known_at``.
-    ``stamp_ns`` is the local clock at which the last sample was captured, ``received_ns`` when it was pulled (both
-    on the host's monotonic LSL clock; None in replay).
+    ``samples`` holds samples ``first .. first + len(samples)`` and may be a view that is valid
+    until the next pull. Every marker and event has ``known_at <= first + len(samples)``; they are
+    in order of ``known_at``. ``stamp_ns`` is the local clock at which the last sample was captured,
+    ``received_ns`` when it was pulled (both on the host's monotonic LSL clock; None in replay).
     """
 
     first: int
@@ -61,7 +62,10 @@ class Batch:
 
 
 class Hypothesis(msgspec.Struct, frozen=True):
-    """One candidate: natural-log scores, ``score = model_score + lm_weight * lm_score + length_bonus * n``."""
+    """One candidate with natural-log scores.
+
+    ``score = model_score + lm_weight * lm_score + length_bonus * n_symbols``.
+    """
 
     text: str
     score: float

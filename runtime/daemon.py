@@ -1,7 +1,8 @@
 """The daemon: wiring only.
 
-``run_daemon`` reads like what happens: open the bundles, open the journal, bind the sockets, publish what a
-crash left unpublished, say READY, run every stream, and on SIGTERM let each one finish.
+``run_daemon`` reads like what happens: open the bundles, open the journal, bind the sockets,
+publish what a crash left unpublished, say READY, run every stream, and on SIGTERM let each one
+finish.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,7 +34,7 @@ from runtime.transcript import new_session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.config import DaemonConfig, Stream
+    from runtime.config import DaemonConfig
     from runtime.journal_store import Entry, Page
     from runtime.journal_store import Session as StoredSession
     from runtime.messages import Health
@@ -54,7 +55,7 @@ def run_daemon(config: DaemonConfig) -> int:
     notifier = Notifier.from_environment()
     try:
         asyncio.run(Daemon(config, notifier).run())
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:
         ours = _ours(error)
         if ours is None:
             log.critical("crashed", exc_info=error)
@@ -110,7 +111,9 @@ class Daemon:
             threads = ThreadPoolExecutor(2 * len(config.streams), thread_name_prefix="eegscribe")
             stack.callback(threads.shutdown)
             for settings in config.streams:
-                inputs = StreamInputs(settings, engines[settings.name], config.record, self._session)
+                inputs = StreamInputs(
+                    settings, engines[settings.name], config.record, self._session
+                )
                 stack.callback(inputs.close)
                 self._streams.append(
                     StreamService(

@@ -118,11 +118,14 @@ def check_fit(engine: Engine, info: StreamInfo) -> None:
     name = engine.bundle.manifest.name
     if not np.isclose(info.rate_hz, spec.rate_hz, rtol=1e-3):
         raise BundleError(
-            f"{info.name}: rate is {info.rate_hz:g} Hz, the bundle {name!r} wants {spec.rate_hz:g} Hz"
+            f"{info.name}: rate is {info.rate_hz:g} Hz,"
+            f" the bundle {name!r} wants {spec.rate_hz:g} Hz"
         )
     if info.channels != spec.channels:
         missing = [c for c in spec.channels if c not in info.channels]
-        got = f"lacks {', '.join(missing[:6])}" if missing else f"has channels {list(info.channels)}"
+        got = (
+            f"lacks {', '.join(missing[:6])}" if missing else f"has channels {list(info.channels)}"
+        )
         raise BundleError(f"{info.name}: {got}, the bundle {name!r} wants {list(spec.channels)}")
 
 
@@ -139,7 +142,9 @@ def with_decoder(spec: PipelineSpec, changes: Mapping[str, str]) -> PipelineSpec
     names = [name for name in decoder.__struct_fields__ if name != "scores"]
     for key, text in changes.items():
         if key not in names:
-            raise UsageError(f"--set decoder.{key}: no such setting, wanted one of {', '.join(names)}")
+            raise UsageError(
+                f"--set decoder.{key}: no such setting, wanted one of {', '.join(names)}"
+            )
         settings[key] = None if text == "none" else text
     try:
         changed = msgspec.convert(settings, type(decoder), strict=False)

@@ -1,6 +1,7 @@
 """One live stream: a reader thread that never waits, and a decode thread that runs the chain.
 
-Invariant: samples pass through the ring and everything else through one queue of tickets, in the order
+Invariant: samples pass through the ring and everything else through one queue of tickets, in the
+    order
 of arrival; a ticket is put after its samples are written and before the next are. The decode thread
 therefore knows every marker and event before it sees a sample that came after it. Samples it
 was too slow for are replaced by held ones, so that indices stay true, and told as ``overrun``.

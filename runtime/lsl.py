@@ -1,8 +1,8 @@
 """Live EEG over Lab Streaming Layer, with markers from a second stream.
 
-Raw stamps go to the timeline, which finds gaps; the clock offset is kept apart and applied to what is
-compared between clocks. Every sample that comes out of the inlet is counted; a stream that goes away and
-returns goes on counting, with events between.
+Raw stamps go to the timeline, which finds gaps; the clock offset is kept apart and applied to what
+is compared between clocks. Every sample that comes out of the inlet is counted; a stream that goes
+away and returns goes on counting, with events between.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class LslSource:
         markers: likewise for the marker stream; None for no markers.
         channels: the wanted channels in order; None for all.
         renamed: wanted channel to the stream's label.
-        make_tap: gives what hears everything as it came, such as a recorder, once the stream is known.
+        make_tap: gives what hears everything as it came, such as a recorder, once the stream is
+            known.
     """
 
     def __init__(
@@ -178,9 +179,12 @@ class LslSource:
         return np.empty((0, len(self._montage.channels)), dtype=np.float32)
 
     def _batch(
-        self, samples: np.ndarray[tuple[int, int], np.dtype[np.float32]], stamp_ns: int | None, received_ns: int | None
+        self,
+        samples: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+        stamp_ns: int | None,
+        received_ns: int | None,
     ) -> Batch | None:
-        """Return samples with the events and markers known by their end; None for nothing at all."""
+        """Return samples with what is known by their end; None for nothing at all."""
         first = self._n_samples
         self._n_samples += len(samples)
         events = tuple(self._waiting)
@@ -229,7 +233,10 @@ class LslSource:
         found = resolve(self._predicate, max(0.01, timeout_s))
         if found is None:
             return
-        channels, rate_hz = self._montage.channels, self._timeline.rate_hz if self._timeline else 0.0
+        channels, rate_hz = (
+            self._montage.channels,
+            self._timeline.rate_hz if self._timeline else 0.0,
+        )
         try:
             info = self._connect(found)
         except StreamLost:

@@ -1,7 +1,8 @@
 """One LSL inlet: what the stream says of itself, its samples into memory of ours, its clock offset.
 
-liblsl's own recovery is off: it would hide an outage (it goes on as if connected) and hand out samples
-of before and after without a word. A lost stream raises ``StreamLost`` here; finding it again is the source's.
+liblsl's own recovery is off: it would hide an outage (it goes on as if connected) and hand out
+samples of before and after without a word. A lost stream raises ``StreamLost`` here; finding it
+again is the source's.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class OffsetKeeper:
 
 
 def _described(info: pylsl.StreamInfo, what: str) -> tuple[str, ...]:
-    """Return one text a channel from the stream's description; counted names where labels are missing."""
+    """Return one text a channel from the description; counted names for missing labels."""
     texts = []
     channel = info.desc().child("channels").child("channel")
     for _ in range(info.channel_count()):

@@ -67,7 +67,8 @@ def make_montage(
     missing = [label for label in asked if counts[label] == 0]
     if missing:
         raise ValueError(
-            f"lacks {', '.join(missing[:6])}{' …' if len(missing) > 6 else ''}; it has {', '.join(labels)}"
+            f"lacks {', '.join(missing[:6])}{' …' if len(missing) > 6 else ''};"
+            f" it has {', '.join(labels)}"
         )
     double = [label for label in asked if counts[label] > 1]
     if double:

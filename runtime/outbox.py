@@ -1,6 +1,7 @@
 """Keeps a stream's messages in the order they were made, though finals first go to the journal.
 
-Invariant: no final is published before its commit returned. What was made after a final waits for it,
+Invariant: no final is published before its commit returned. What was made after a final waits for
+    it,
 but not for a disk that stalls: after ``PATIENCE_S`` partials and events go ahead.
 """
 

@@ -13,13 +13,14 @@ from pipeline.timeline import Timeline
 from pipeline.values import Batch, Event, Marker
 from runtime import recording_array, recording_mne
 from runtime.montage import Montage, make_montage
-from runtime.recording_raw import RawRecording
 from runtime.recording_xdf import read_xdf
 from runtime.source import StreamEnded, StreamInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from runtime.recording_raw import RawRecording
 
 Known = TypeVar("Known", Marker, Event)
 
@@ -47,7 +48,7 @@ def read_recording(path: Path, *, stream: str | None = None) -> RawRecording:
 
 
 class RecordingSource:
-    """Hands over a recording in chunks, as fast as it is pulled; see :class:`runtime.source.Source`.
+    """Hands over a recording in chunks, as fast as it is pulled: a ``runtime.source.Source``.
 
     Args:
         path: the file.
@@ -97,8 +98,10 @@ class RecordingSource:
             self._chunk_samples = max(1, round(CHUNK_S * raw.rate_hz))
         events: list[Event] = []
         if self._montage.assumed:
-            figures = {"n_channels": len(self._montage.assumed), "unit": "microvolts"}
-            events.append(Event("unit_assumed", 0, 0, dict(figures)))
+            n_assumed = len(self._montage.assumed)
+            events.append(
+                Event("unit_assumed", 0, 0, {"n_channels": n_assumed, "unit": "microvolts"})
+            )
         if raw.stamps is not None:
             self._timeline = Timeline(raw.rate_hz)
             events += self._timeline.push(raw.stamps)

@@ -1,7 +1,8 @@
 """Arrays as recordings: ``x.npy`` or ``x.csv`` with a sidecar ``x.json``.
 
-The sidecar holds ``rate_hz``, ``channels``, optionally ``unit`` (microvolts) and ``markers``, a list of
-``{"sample": 250, "text": "stim:on"}``. The array is ``(n_samples, n_channels)``; a CSV has no header line.
+The sidecar holds ``rate_hz``, ``channels``, optionally ``unit`` (microvolts) and ``markers``, a
+list of ``{"sample": 250, "text": "stim:on"}``. The array is ``(n_samples, n_channels)``; a CSV has
+no header line.
 """
 
 from __future__ import annotations
@@ -57,7 +58,15 @@ def read_array(path: Path) -> RawRecording:
                 values = np.load(path, allow_pickle=False)
             else:
                 values = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
-    except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+        SyntaxError,
+        TypeError,
+    ) as error:
         said = " ".join(str(error).split())[:200]
         raise RecordingError(f"{path}: not a readable array ({said})") from None
     return RawRecording(

@@ -21,10 +21,11 @@ MAX_RATE_HZ = 1e6
 class RawRecording:
     """What a reader of one format gives.
 
-    ``values`` is ``(n_samples, n_channels)`` in the file's own units. ``stamps`` (n_samples,) are raw,
-    in seconds, or None where samples are regular by definition. ``markers`` are ``(text, stamp)`` on the
-    EEG's clock, or where ``stamps`` is None ``(text, sample index)``, in file order. ``inputs`` are, for a recording of our own
-    daemon, the markers and events exactly as its chain took them; None otherwise.
+    ``values`` is ``(n_samples, n_channels)`` in the file's own units. ``stamps`` (n_samples,) are
+    raw, in seconds, or None where samples are regular by definition. ``markers`` are ``(text,
+    stamp)`` on the EEG's clock, or where ``stamps`` is None ``(text, sample index)``, in file
+    order. ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its
+    chain took them; None otherwise.
     """
 
     name: str
@@ -41,7 +42,8 @@ class RawRecording:
         """Refuse what no chain could run on.
 
         Raises:
-            RecordingError: no samples, no channels, no rate, or values or stamps that are no numbers.
+            RecordingError: no samples, no channels, no rate, or values or stamps that are no
+                numbers.
         """
         if self.values.ndim != 2 or not np.issubdtype(self.values.dtype, np.number):
             raise RecordingError(f"{where}: the EEG stream {self.name!r} holds no numbers")
@@ -52,7 +54,8 @@ class RawRecording:
             raise RecordingError(f"{where}: the EEG stream {self.name!r} has no samples")
         if not 0 < self.rate_hz <= MAX_RATE_HZ:
             raise RecordingError(
-                f"{where}: the EEG stream {self.name!r} has rate {self.rate_hz}, wanted a regular one"
+                f"{where}: the EEG stream {self.name!r} has rate {self.rate_hz},"
+                " wanted a regular one"
             )
         if len(self.labels) != n_channels or len(self.units) != n_channels:
             raise RecordingError(

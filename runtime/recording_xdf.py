@@ -1,11 +1,13 @@
 """XDF recordings, by pyxdf, without its dejittering and clock sync: both hide what was lost.
 
-Our own daemon's recordings carry a stream ``eegscribe-inputs`` with the markers and events as the chain
-took them; these are given back to the letter.
+Our own daemon's recordings carry a stream ``eegscribe-inputs`` with the markers and events as the
+chain took them; these are given back to the letter.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import logging
 import struct
@@ -18,7 +20,8 @@ import numpy as np
 from pipeline.errors import RecordingError
 from pipeline.values import Event, Figure, Marker
 from runtime.recorder import INPUTS_STREAM, INPUTS_TYPE
-from runtime.recording_raw import RawRecording
+from runtime.recording_raw import RawRecording, without_dropped
+from runtime.xdf_check import check_xdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_INPUT_CHARACTERS = 1 << 16
+MAX_UNPACKED_BYTES = 1 << 33
 
 _BROKEN = (
     ArithmeticError,
@@ -45,20 +49,21 @@ _BROKEN = (
 """What pyxdf and its XML parser raise on files that are not whole."""
 
 
-def read_xdf(path: Path, *, stream: str | None = None) -> RawRecording:
+def read_xdf(path: Path, *, stream: str | None = None, markers: str | None = None) -> RawRecording:
     """Read the EEG stream of an XDF file, and its markers.
 
     Args:
         path: the file.
         stream: name of the EEG stream; by default the first of type EEG.
+        markers: name of the marker stream; by default all of a type that says marker.
 
     Raises:
-        RecordingError: unreadable, or without a usable EEG stream.
+        RecordingError: unreadable, not whole, or without a usable EEG stream.
     """
     streams = _load(path)
     try:
         eeg = _choose(streams, stream, path)
-        return _raw(eeg, streams)
+        return _raw(eeg, streams, markers)
     except _BROKEN as error:
         raise RecordingError(
             f"{path}: damaged inside ({type(error).__name__}: {error}), wanted a whole recording"
@@ -68,17 +73,24 @@ def read_xdf(path: Path, *, stream: str | None = None) -> RawRecording:
 def _load(path: Path) -> list[dict[str, Any]]:
     import pyxdf  # offline only
 
-    logger = logging.getLogger("pyxdf")
+    try:
+        data = path.read_bytes()
+        if path.name.lower().endswith(("z", ".gz")):
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(MAX_UNPACKED_BYTES)
+    except (OSError, EOFError, MemoryError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RecordingError(f"{path}: cannot be read: {said}") from None
+    check_xdf(data, str(path))
+    logger = logging.getLogger("pyxdf.pyxdf")
     level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # what it finds wrong it also raises, or we see missing
+    logger.setLevel(logging.CRITICAL + 1)  # what it would warn of is for us to tell
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             streams, _ = pyxdf.load_xdf(
-                str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=None
+                io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False
             )
-    except FileNotFoundError:
-        raise RecordingError(f"{path}: no such recording") from None
     except _BROKEN as error:
         said = str(error) or type(error).__name__
         raise RecordingError(f"{path}: not a readable XDF file ({said})") from None
@@ -96,7 +108,9 @@ def _choose(streams: list[dict[str, Any]], name: str | None, path: Path) -> dict
         if not chosen and len(numeric) == 1:
             chosen = numeric
     if not chosen:
-        have = ", ".join(f"{_text(s, 'name')!r} ({_text(s, 'type')})" for s in streams) or "no streams"
+        have = (
+            ", ".join(f"{_text(s, 'name')!r} ({_text(s, 'type')})" for s in streams) or "no streams"
+        )
         wanted = "of type EEG" if name is None else f"named {name!r}"
         raise RecordingError(f"{path}: no EEG stream {wanted} with a regular rate; it has {have}")
     with_samples = [s for s in chosen if len(s["time_stamps"])]
@@ -105,7 +119,9 @@ def _choose(streams: list[dict[str, Any]], name: str | None, path: Path) -> dict
     return with_samples[0]
 
 
-def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]]) -> RawRecording:
+def _raw(
+    eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None
+) -> RawRecording:
     values = np.asarray(eeg["time_series"])
     stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
     n_channels = values.shape[1] if values.ndim == 2 else 0
@@ -117,7 +133,7 @@ def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]]) -> RawRecording:
         units=_described(eeg, "unit", n_channels),
         values=values,
         stamps=stamps,
-        markers=_markers(eeg, streams),
+        markers=_markers(eeg, streams, markers),
         inputs=_inputs(streams),
     )
 
@@ -146,46 +162,70 @@ def _described(stream: dict[str, Any], what: str, n_channels: int) -> tuple[str,
     return tuple(texts)
 
 
-def _offsets(stream: dict[str, Any], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what to add to a stream's stamps to be on the recorder's clock."""
+def _clock(stream: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times on a stream's own clock and what to add there for the recorder's clock.
+
+    A median of five takes out single bad measurements; a clock that was reset keeps its step.
+    """
     at = np.asarray(stream.get("clock_times") or [], dtype=np.float64)
     values = np.asarray(stream.get("clock_values") or [], dtype=np.float64)
-    good = np.isfinite(at) & np.isfinite(values) if len(at) == len(values) else np.zeros(0, bool)
-    if not good.any():
-        return np.zeros_like(times)
-    order = np.argsort(at[good], kind="stable")
-    return np.interp(times, at[good][order], values[good][order])
+    good = np.isfinite(at) & np.isfinite(values)
+    at, values = at[good], values[good]
+    if len(values) >= 5:
+        middle = np.median(np.lib.stride_tricks.sliding_window_view(values, 5), axis=1)
+        values = np.concatenate((values[:2], middle, values[-2:]))
+    return at, values
 
 
-def _markers(eeg: dict[str, Any], streams: list[dict[str, Any]]) -> list[tuple[str, float]]:
-    """Return the texts of all marker streams with stamps on the EEG's own clock, in order."""
-    found: list[tuple[float, str]] = []
+def _to_recorder(stream: dict[str, Any], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    at, values = _clock(stream)
+    if not len(at):
+        return times
+    order = np.argsort(at, kind="stable")
+    return times + np.interp(times, at[order], values[order])
+
+
+def _from_recorder(stream: dict[str, Any], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    at, values = _clock(stream)
+    if not len(at):
+        return times
+    order = np.argsort(at + values, kind="stable")
+    return times - np.interp(times, (at + values)[order], values[order])
+
+
+def _markers(
+    eeg: dict[str, Any], streams: list[dict[str, Any]], name: str | None
+) -> list[tuple[str, float]]:
+    """Return the texts of the marker streams with stamps on the EEG's own clock, in order."""
+    found: list[tuple[float, str, float]] = []
     for stream in streams:
-        if "marker" not in _text(stream, "type").lower() or _rate_hz(stream) > 0:
+        if name is not None and _text(stream, "name") != name:
             continue
-        if _text(stream, "name") == f"{_text(eeg, 'name')}-text":
-            continue  # what a daemon decoded, in its own recording
-        stamps = np.asarray(stream["time_stamps"], dtype=np.float64)
-        common = stamps + _offsets(stream, stamps)
-        times = common - _offsets(eeg, common)
-        for row, time_s in zip(stream["time_series"], times, strict=True):
+        if name is None and (
+            "marker" not in _text(stream, "type").lower()
+            or _rate_hz(stream) > 0
+            or _text(stream, "name") == f"{_text(eeg, 'name')}-text"  # what a daemon decoded
+        ):
+            continue
+        common = _to_recorder(stream, np.asarray(stream["time_stamps"], dtype=np.float64))
+        times = _from_recorder(eeg, common)
+        for row, common_s, time_s in zip(stream["time_series"], common, times, strict=True):
             if np.isfinite(time_s):
-                found.append((float(time_s), str(row[0])))
-    found.sort(key=lambda pair: pair[0])
-    return [(text, time_s) for time_s, text in found]
+                found.append((float(common_s), str(row[0]), float(time_s)))
+    found.sort(key=lambda entry: entry[0])
+    return [(text, time_s) for _, text, time_s in found]
 
 
 def _inputs(streams: list[dict[str, Any]]) -> tuple[list[Marker], list[Event]] | None:
     """Return what our own recorder wrote of markers and events, or None for a foreign file."""
     ours = [
-        s
-        for s in streams
-        if _text(s, "type") == INPUTS_TYPE and _text(s, "name") == INPUTS_STREAM
+        s for s in streams if _text(s, "type") == INPUTS_TYPE and _text(s, "name") == INPUTS_STREAM
     ]
     if not ours:
         return None
     markers: list[Marker] = []
     events: list[Event] = []
+    dropped: list[tuple[int, int]] = []
     for row in ours[0]["time_series"]:
         text = str(row[0])
         if len(text) > MAX_INPUT_CHARACTERS:
@@ -194,11 +234,13 @@ def _inputs(streams: list[dict[str, Any]]) -> tuple[list[Marker], list[Event]] |
         if "marker" in entry:
             m = entry["marker"]
             markers.append(Marker(str(m["text"]), int(m["index"]), int(m["known_at"])))
+        elif "dropped" in entry:
+            dropped.append((int(entry["dropped"]["first"]), int(entry["dropped"]["n_samples"])))
         else:
             e = entry["event"]
             figures = {str(key): _figure(value) for key, value in dict(e["figures"]).items()}
             events.append(Event(str(e["kind"]), int(e["sample"]), int(e["known_at"]), figures))
-    return markers, events
+    return without_dropped(markers, events, dropped)
 
 
 def _figure(value: object) -> Figure:

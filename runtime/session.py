@@ -68,7 +68,8 @@ class Session:
     def _when(self, text: Text, arrival: Arrival) -> When:
         times = text.times
         inside_ms = (times.filter_ns + times.model_ns + times.decode_ns) / 1e6
-        # What passed since the chain was given the samples and is none of its stages: the hand-over.
+        # What passed since the chain was given the samples and is none of its stages: the
+        # hand-over.
         publish_ms = max(0.0, (self._now_ns() - arrival.began_ns) / 1e6 - inside_ms)
         latency = Latency(
             transport=arrival.transport_ms,
@@ -77,7 +78,10 @@ class Session:
             model=times.model_ns / 1e6,
             decode=times.decode_ns / 1e6,
             publish=publish_ms,
-            total=(arrival.transport_ms or 0.0) + (arrival.queue_ms or 0.0) + inside_ms + publish_ms,
+            total=(arrival.transport_ms or 0.0)
+            + (arrival.queue_ms or 0.0)
+            + inside_ms
+            + publish_ms,
         )
         if self._lsl_time is None:
             return When(None, None, latency)

@@ -26,5 +26,6 @@ def bundle_path(name: str) -> Path:
         if candidate.exists():
             return candidate
     raise ConfigError(
-        f"stream.bundle: got {name!r}, wanted a folder, an .eegb file or a bundle in {store_folder()}"
+        f"stream.bundle: got {name!r},"
+        f" wanted a folder, an .eegb file or a bundle in {store_folder()}"
     )

@@ -12,6 +12,7 @@ import structlog
 from pipeline.markers import PAUSE, RESUME
 from pipeline.spec import SelectionDecoder
 from pipeline.values import Event
+from runtime.config_values import predicate
 from runtime.latency import LatencyMonitor
 from runtime.live import Decoded, LiveStream
 from runtime.messages import (
@@ -25,7 +26,7 @@ from runtime.messages import (
 )
 from runtime.outbox import Outbox
 from runtime.quality import channel_quality
-from runtime.session import Arrival, Session
+from runtime.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,7 +273,7 @@ class StreamService:
         if self._stopping:
             return "stopping", "the daemon is about to stop"
         if live.info is None:
-            wanted = ", ".join(f"{key} = {value!r}" for key, value in settings.lsl.items())
+            wanted = predicate(settings.lsl)
             return "waiting", f"no LSL stream with {wanted} is found; is the headset's software on?"
         if self._lost:
             return "waiting", f"the stream {live.info.name!r} went away; waiting for it to return"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TAG_FILE_HEADER, TAG_STREAM_HEADER, TAG_SAMPLES, TAG_CLOCK, TAG_BOUNDARY, TAG_FOOTER = range(1, 7)
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 BOUNDARY_EVERY_BYTES = 1 << 20
-NUMERIC_FORMATS = {
+NUMERIC_FORMATS: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "double64": np.dtype("<f8"),
     "int8": np.dtype("i1"),

@@ -56,12 +56,18 @@ def write_recording(
     eeg = writer.add_stream(header, channel_format="float32", n_channels=len(CHANNELS))
     if markers is not None:
         header = stream_header(
-            name=f"{name}-markers", kind="Markers", rate_hz=0.0, channel_format="string", n_channels=1
+            name=f"{name}-markers",
+            kind="Markers",
+            rate_hz=0.0,
+            channel_format="string",
+            n_channels=1,
         )
         stream = writer.add_stream(header, channel_format="string", n_channels=1)
     for start in range(0, len(samples), 250):
         writer.write_samples(eeg, samples[start : start + 250], stamps[start : start + 250])
     if markers is not None:
-        writer.write_strings(stream, [t for _, t in markers], [float(stamps[k]) for k, _ in markers])
+        writer.write_strings(
+            stream, [t for _, t in markers], [float(stamps[k]) for k, _ in markers]
+        )
     writer.close()
     return path

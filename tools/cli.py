@@ -1,7 +1,7 @@
 """``eegscribe VERB``: finds the verb, runs it, and turns our errors into exit codes.
 
-Each verb is a module ``tools.verb_<name>`` with ``add_parser``. A verb is imported only when it is the
-one asked for, so that the daemon carries nothing of the workbench.
+Each verb is a module ``tools.verb_<name>`` with ``add_parser``. A verb is imported only when it is
+the one asked for, so that the daemon carries nothing of the workbench.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before numpy: idle pools of threads cost memory and tails
 
-from pipeline.errors import EegscribeError
+from pipeline.errors import EegscribeError  # noqa: E402 - after the environment is set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

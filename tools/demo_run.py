@@ -1,7 +1,7 @@
 """The demonstration: a simulated headset on real LSL, the real daemon, a real subscriber.
 
-Three processes, as in life. The headset is ``eegscribe simulate``, the daemon ``eegscribe run`` with
-a configuration written for the occasion, and this process subscribes.
+Three processes, as in life. The headset is ``eegscribe simulate``, the daemon ``eegscribe run``
+with a configuration written for the occasion, and this process subscribes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTLE_S = 15.0
 DEMO_BUNDLE = Path(__file__).parent / "demo" / "demo.eegb"
 
 
-class DemoFailed(EegscribeError):
+class DemoError(EegscribeError):
     """One of the demonstration's processes ended with an error (exit 1)."""
 
 
@@ -61,7 +61,9 @@ class Demo:
             EegscribeError: the daemon or the headset failed; their own words are in the message.
         """
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eegscribe-demo-")))
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="eegscribe-demo-"))
+            )
             name = f"demo-{secrets.token_hex(4)}"
             config = _write_config(folder, name, self.bundle)
             subscriber = stack.enter_context(_subscriber(f"ipc://{folder}/messages"))
@@ -76,14 +78,14 @@ class Demo:
                 yield from self._take(subscriber, 100)
                 _check_alive(daemon, folder / "daemon.log", "the daemon")
             if headset.returncode != 0:
-                raise DemoFailed(_last_words(folder / "headset.log", "the simulated headset"))
+                raise DemoError(_last_words(folder / "headset.log", "the simulated headset"))
             self._elapsed_s = time.monotonic() - began_s
             daemon.send_signal(signal.SIGTERM)
             while daemon.poll() is None:
                 yield from self._take(subscriber, 100)
             yield from self._take(subscriber, 300)
             if daemon.returncode != 0:
-                raise DemoFailed(_last_words(folder / "daemon.log", "the daemon"))
+                raise DemoError(_last_words(folder / "daemon.log", "the daemon"))
 
     def _until_health(
         self, subscriber: zmq.Socket[bytes], daemon: subprocess.Popen[bytes], log: Path
@@ -96,7 +98,9 @@ class Demo:
                 if message["topic"] == "health":
                     return
             _check_alive(daemon, log, "the daemon")
-        raise StreamLost(f"the daemon said nothing for {START_WITHIN_S:g} s, wanted its first health")
+        raise StreamLost(
+            f"the daemon said nothing for {START_WITHIN_S:g} s, wanted its first health"
+        )
 
     def _take(self, subscriber: zmq.Socket[bytes], wait_ms: int) -> Iterator[dict[str, Any]]:
         """Yield what has arrived, waiting up to ``wait_ms`` for the first."""
@@ -135,7 +139,9 @@ class Demo:
             "itr_bits_per_min": None,
             "realtime_factor": self._n_samples / self._rate_hz / max(self._elapsed_s, 1e-9),
             "lost_samples": self.n_lost,
-            "latency_ms": {stage: _spread(values) for stage, values in self._latency.items() if values},
+            "latency_ms": {
+                stage: _spread(values) for stage, values in self._latency.items() if values
+            },
         }
 
 
@@ -146,7 +152,7 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 def _write_config(folder: Path, name: str, bundle: Path) -> Path:
     path = folder / "demo.toml"
-    table = {
+    table: dict[str, dict[str, Any]] = {
         "stream": {"name": "demo", "bundle": str(bundle.resolve()), "lsl": {"name": name}},
         "publish": {"endpoint": f"ipc://{folder}/messages"},
         "control": {"endpoint": f"ipc://{folder}/control"},
@@ -163,7 +169,9 @@ def _toml(table: dict[str, dict[str, Any]]) -> bytes:
         lines.append(f"[{title}]")
         for key, value in keys.items():
             if isinstance(value, dict):
-                inside = ", ".join(f"{k} = {msgspec.json.encode(v).decode()}" for k, v in value.items())
+                inside = ", ".join(
+                    f"{k} = {msgspec.json.encode(v).decode()}" for k, v in value.items()
+                )
                 lines.append(f"{key} = {{ {inside} }}")
             else:
                 lines.append(f"{key} = {msgspec.json.encode(value).decode()}")
@@ -206,7 +214,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _check_alive(process: subprocess.Popen[bytes], log: Path, who: str) -> None:
     if process.poll() is not None:
-        raise DemoFailed(_last_words(log, who))
+        raise DemoError(_last_words(log, who))
 
 
 def _last_words(log: Path, who: str) -> str:

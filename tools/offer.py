@@ -51,7 +51,8 @@ def offer(
 ) -> Sent:
     """Offer a stream ``name`` and, if asked, ``name-markers``; return what was sent.
 
-    Stamps are the given intervals from now, whatever ``speed`` they are sent at: gaps and jitter stay.
+    Stamps are the given intervals from now, whatever ``speed`` they are sent at: gaps and jitter
+    stay.
 
     Args:
         samples: ``(n_samples, n_channels)`` float32 µV.
@@ -139,4 +140,6 @@ def _wait_for_consumers(outlets: Sequence[StreamOutlet], name: str, wait_s: floa
         left_s = until_s - time.monotonic()
         if left_s <= 0 or not outlet.wait_for_consumers(left_s):
             what = "the stream" if outlet is outlets[0] else "the marker stream of"
-            raise StreamLost(f"nobody connected to {what} {name!r} within {wait_s:g} s, wanted a consumer")
+            raise StreamLost(
+                f"nobody connected to {what} {name!r} within {wait_s:g} s, wanted a consumer"
+            )

@@ -76,7 +76,9 @@ def score(
     An abstention is a wrong symbol, and is counted apart. The information transfer rate is
     Wolpaw's bits over the time from each trial's start to its decision.
     """
-    chosen = [t for t in truth.trials if t.label is not None and (trials is None or t.number in trials)]
+    chosen = [
+        t for t in truth.trials if t.label is not None and (trials is None or t.number in trials)
+    ]
     result: dict[str, Any] = {
         "transcript": transcript,
         "reference": None,

@@ -17,7 +17,9 @@ def parse_trials(text: str | None) -> frozenset[int] | None:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UsageError(f"--trials {text}: got {part!r}, wanted numbers and ranges such as 0-3,5")
+            raise UsageError(
+                f"--trials {text}: got {part!r}, wanted numbers and ranges such as 0-3,5"
+            )
         start, stop = int(first), int(last or first)
         if stop < start or stop > 1_000_000:
             raise UsageError(f"--trials {text}: got {part!r}, wanted an ascending range")

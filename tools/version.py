@@ -22,6 +22,6 @@ def version_lines() -> list[str]:
         "  CPU: works",
     ]
     for provider, title in (("cuda", "CUDA"), ("tensorrt", "TensorRT")):
-        reason = missing(provider)  # type: ignore[arg-type]
+        reason = missing(provider)
         lines.append(f"  {title}: {'works' if reason is None else f'not here ({reason})'}")
     return lines

@@ -32,7 +32,9 @@ class RunningDaemon:
     notify: socket.socket
     messages: list[dict[str, Any]] = field(default_factory=list)
 
-    def pump(self, seconds: float, until: Callable[[dict[str, Any]], bool] = lambda _: False) -> bool:
+    def pump(
+        self, seconds: float, until: Callable[[dict[str, Any]], bool] = lambda _: False
+    ) -> bool:
         """Collect messages for a time, or until one satisfies ``until``."""
         end_s = time.monotonic() + seconds
         while (left_ms := round(1000 * (end_s - time.monotonic()))) > 0:
@@ -49,13 +51,21 @@ class RunningDaemon:
     def wait_state(self, *states: str, seconds: float = 20.0) -> dict[str, Any]:
         """Collect until health shows one of ``states``; return that health."""
         found = self.pump(seconds, lambda m: m["topic"] == "health" and m["state"] in states)
-        assert found, (states, [m["state"] for m in self.messages if m["topic"] == "health"], self.log())
+        assert found, (
+            states,
+            [m["state"] for m in self.messages if m["topic"] == "health"],
+            self.log(),
+        )
         return self.messages[-1]
 
     def wait_event(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
         """Collect until an event of ``kind``; return it."""
         found = self.pump(seconds, lambda m: m["topic"] == "event" and m["kind"] == kind)
-        assert found, (kind, [m["kind"] for m in self.messages if m["topic"] == "event"], self.log())
+        assert found, (
+            kind,
+            [m["kind"] for m in self.messages if m["topic"] == "event"],
+            self.log(),
+        )
         return self.messages[-1]
 
     def of(self, *topics: str) -> list[dict[str, Any]]:
@@ -103,13 +113,15 @@ def unique(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def write_config(folder: Path, bundle: Path, *, stream: str, more: str = "", markers: bool = True) -> Path:
+def write_config(
+    folder: Path, bundle: Path, *, stream: str, more: str = "", markers: bool = True
+) -> Path:
     """Write a configuration that keeps everything inside ``folder``."""
     path = folder / "eegscribe.toml"
     marker_line = f'markers = {{ name = "{stream}-markers" }}\n' if markers else ""
     path.write_text(
-        f'[stream]\nname = "bench1"\nlsl = {{ name = "{stream}" }}\n{marker_line}bundle = "{bundle}"\n'
-        f'[publish]\nendpoint = "ipc://{folder}/messages"\n'
+        f'[stream]\nname = "bench1"\nlsl = {{ name = "{stream}" }}\n{marker_line}'
+        f'bundle = "{bundle}"\n[publish]\nendpoint = "ipc://{folder}/messages"\n'
         f'[control]\nendpoint = "ipc://{folder}/control"\n'
         f'[journal]\npath = "{folder}/state/journal.sqlite"\n{more}'
     )

@@ -24,7 +24,9 @@ WHAT = ("text", "symbols", "samples", "delete")
 
 
 def offer(recording: Path, name: str, speed: float = 1.0) -> subprocess.Popen[str]:
-    return start("replay", recording, "--through", "lsl", "--name", name, "--speed", str(speed), "--json")
+    return start(
+        "replay", recording, "--through", "lsl", "--name", name, "--speed", str(speed), "--json"
+    )
 
 
 def sent(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -100,10 +102,13 @@ def test_a_daemons_own_recording_replays_what_it_published(tmp_path: Path) -> No
     timing = {"stream_lost", "stream_found", "late", "backlog"}
     clocks = ("session", "seq", "latency_ms", "start_s", "end_s", "host_ns", "stream")
     kept = [
-        {k: v for k, v in m.items() if k not in clocks} for m in published if m.get("kind") not in timing
+        {k: v for k, v in m.items() if k not in clocks}
+        for m in published
+        if m.get("kind") not in timing
     ]
     again = [
-        {k: v for k, v in json.loads(line).items() if k not in clocks} for line in done.stdout.splitlines()
+        {k: v for k, v in json.loads(line).items() if k not in clocks}
+        for line in done.stdout.splitlines()
     ]
     assert again == kept
     assert {"pause", "resume"} <= {m.get("kind") for m in again}
@@ -137,7 +142,9 @@ def test_sigterm_publishes_the_last_final_and_the_journal_has_them_all(tmp_path:
         assert last["topic"] == "text.final" or last["text"] == ""  # nothing said is left behind
 
 
-def test_sigkill_loses_no_published_final_and_a_subscriber_gets_all_by_asking(tmp_path: Path) -> None:
+def test_sigkill_loses_no_published_final_and_a_subscriber_gets_all_by_asking(
+    tmp_path: Path,
+) -> None:
     make_bundle(tmp_path / "b")
     recording = write_recording(tmp_path / "r.xdf", noise(20_000), [])
     name = unique("kill")
@@ -242,7 +249,9 @@ def test_text_never_reaches_the_log(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b", head="selection")
     recording = write_recording(tmp_path / "r.xdf", noise(3000), trial_markers(3000))
     name = unique("log")
-    with running(tmp_path, tmp_path / "b", stream=name, more='[log]\nformat = "json"\nlevel = "debug"\n') as daemon:
+    with running(
+        tmp_path, tmp_path / "b", stream=name, more='[log]\nformat = "json"\nlevel = "debug"\n'
+    ) as daemon:
         process = offer(recording, name, 2)
         daemon.wait_event("stream_lost", 60)
         sent(process)

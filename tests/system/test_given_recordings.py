@@ -38,12 +38,24 @@ def bundle_for(path: Path, folder: Path) -> Path:
     return folder / "b"
 
 
-def through_the_daemon(path: Path, folder: Path, speed: float = SPEED) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+def through_the_daemon(
+    path: Path, folder: Path, speed: float = SPEED
+) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
     """Offer a recording to a daemon; return its last counters, its gaps, and what was sent."""
     name = unique("given")
     has_markers = bool(read_recording(path).markers)
     with running(folder, bundle_for(path, folder), stream=name, markers=has_markers) as daemon:
-        words = ("replay", path, "--through", "lsl", "--name", name, "--speed", str(speed), "--json")
+        words = (
+            "replay",
+            path,
+            "--through",
+            "lsl",
+            "--name",
+            name,
+            "--speed",
+            str(speed),
+            "--json",
+        )
         process = start(*words)
         daemon.wait_event("stream_lost", 120)
         out, err = process.communicate(timeout=60)

@@ -50,11 +50,12 @@ def run(
     markers: list[Marker] = [],  # noqa: B006 - never modified
     events: list[Event] = [],  # noqa: B006
 ) -> list[Output]:
-    """Push as a source would: each marker and event in the batch that first reaches its known_at."""
+    """Push as a source would: all that is known by the end of a batch comes with it."""
     outputs: list[Output] = []
     done = 0
     waiting: list[tuple[int, Marker | Event]] = sorted(
-        [(m.known_at, m) for m in markers] + [(e.known_at, e) for e in events], key=lambda pair: pair[0]
+        [(m.known_at, m) for m in markers] + [(e.known_at, e) for e in events],
+        key=lambda pair: pair[0],
     )
     for stop in sorted({*cuts, len(samples)}):
         ready = [given for known_at, given in waiting if known_at <= stop]
@@ -110,7 +111,9 @@ def test_chunking_never_matters(
 @pytest.mark.parametrize("head", ["ctc", "selection"])
 def test_removing_every_label_changes_nothing(engines: dict[str, Engine], head: str) -> None:
     spoken = [Marker("text:hello", 100, 100), Marker("text:end", 700, 700)]
-    with_truth = run(engines[head].chain(), eeg(), [300], sorted(trials() + spoken, key=lambda m: m.known_at))
+    with_truth = run(
+        engines[head].chain(), eeg(), [300], sorted(trials() + spoken, key=lambda m: m.known_at)
+    )
     bare = [m for m in trials() if not m.text.startswith("label:")]
     assert run(engines[head].chain(), eeg(), [300], bare) == with_truth
 
@@ -159,7 +162,9 @@ def test_a_window_too_late_for_history_is_skipped_and_told(engines: dict[str, En
 
 
 def test_text_over_a_gap_is_tainted(engines: dict[str, Engine]) -> None:
-    outputs = run(engines["ctc"].chain(), eeg(), [], events=[Event("gap", 700, 720, {"n_samples": 5})])
+    outputs = run(
+        engines["ctc"].chain(), eeg(), [], events=[Event("gap", 700, 720, {"n_samples": 5})]
+    )
     texts = [o for o in outputs if isinstance(o, Text) and o.kind == "final" and o.text]
     assert any(t.tainted for t in texts)
     assert not any(t.tainted for t in texts if t.samples[1] <= 690)
@@ -170,8 +175,6 @@ def test_a_dead_headset_is_silent(engines: dict[str, Engine]) -> None:
     samples[500:] = np.nan
     outputs = run(engines["ctc"].chain(), samples, [])
     assert not [o for o in outputs if isinstance(o, Text) and o.text and o.samples[0] >= 520]
-
-
 
 
 @pytest.mark.parametrize("head", ["ctc", "selection"])

@@ -13,7 +13,12 @@ from pipeline.spec import EventWindow, PipelineSpec, SelectionDecoder
 from pipeline.values import Event, Marker, Output, Text
 from tests.bundles import selection_spec
 
-FLASHES = {"top": ("A", "B"), "bottom": (" ", "<backspace>"), "left": ("A", " "), "right": ("B", "<backspace>")}
+FLASHES = {
+    "top": ("A", "B"),
+    "bottom": (" ", "<backspace>"),
+    "left": ("A", " "),
+    "right": ("B", "<backspace>"),
+}
 
 
 def spec(**decoder: object) -> PipelineSpec:
@@ -32,13 +37,17 @@ def flashing(**decoder: object) -> PipelineSpec:
 class Rig:
     """Drives a stream as the chain does: windows at their time, then markers known there."""
 
-    def __init__(self, pipeline: PipelineSpec, scores: dict[int, list[float]], **options: object) -> None:
+    def __init__(
+        self, pipeline: PipelineSpec, scores: dict[int, list[float]], **options: object
+    ) -> None:
         self.stream = SelectionStream(pipeline, **options)  # type: ignore[arg-type]
         self.scores = scores
         self.outputs: list[Output] = []
         self.looks: list[tuple[int, int]] = []
 
-    def run(self, markers: list[Marker], n_samples: int, tainted: frozenset[int] = frozenset()) -> list[Output]:
+    def run(
+        self, markers: list[Marker], n_samples: int, tainted: frozenset[int] = frozenset()
+    ) -> list[Output]:
         for position in range(n_samples + 1):
             self._decode(position, tainted)
             for marker in [m for m in markers if m.known_at == position]:
@@ -77,7 +86,11 @@ def test_one_stimulus_decides_when_its_window_is_in() -> None:
     assert final.raw_confidence == pytest.approx(math.exp(3) / (math.exp(3) + 3))
     assert final.nbest[0].text == "B"
     assert rig.looks == [(10, 100)]
-    assert (rig.stream.n_windows_due, rig.stream.n_windows_done, rig.stream.n_windows_pending) == (1, 1, 0)
+    assert (rig.stream.n_windows_due, rig.stream.n_windows_done, rig.stream.n_windows_pending) == (
+        1,
+        1,
+        0,
+    )
 
 
 def test_a_posterior_over_the_threshold_commits_early() -> None:
@@ -132,7 +145,10 @@ def test_stimulus_scores_add_up_to_the_symbol_in_both_groups() -> None:
     outputs = rig.run(flash_markers(["top", "bottom", "left", "right"]), 400)
     (final,) = finals(outputs)
     assert final.symbols == ("B",)
-    assert final.samples == (20, 210)  # decided when the last window is in, though trial:end came before
+    assert final.samples == (
+        20,
+        210,
+    )  # decided when the last window is in, though trial:end came before
     assert final.nbest[0].model_score == pytest.approx(3.5)
 
 
@@ -144,7 +160,9 @@ def test_max_stimuli_ends_the_evidence() -> None:
 
 
 @given(st.permutations([0, 1, 2, 3]), st.lists(st.integers(0, 60), min_size=4, max_size=4))
-def test_evidence_does_not_depend_on_the_order_of_arrival(order: list[int], delays: list[int]) -> None:
+def test_evidence_does_not_depend_on_the_order_of_arrival(
+    order: list[int], delays: list[int]
+) -> None:
     names = ["top", "bottom", "left", "right"]
     stims = [at(f"stim:{names[k]}", 20 + 30 * k, known_at=140 + delays[k]) for k in order]
     markers = [at("trial:start", 0), *stims, at("trial:end", 240)]
@@ -169,7 +187,11 @@ def test_a_marker_later_than_its_decision_is_an_event_and_changes_nothing() -> N
 def test_only_the_asked_trials_are_decoded() -> None:
     markers = []
     for k in range(4):
-        markers += [at("trial:start", 200 * k), at("stim:on", 200 * k), at("trial:end", 200 * k + 190)]
+        markers += [
+            at("trial:start", 200 * k),
+            at("stim:on", 200 * k),
+            at("trial:end", 200 * k + 190),
+        ]
     scores = {200 * k: [0.0, 5.0, 0.0, 0.0] for k in range(4)}
     rig = Rig(spec(), scores, trials=frozenset({1, 3}))
     assert [f.samples[0] for f in finals(rig.run(markers, 900))] == [225, 625]
@@ -199,7 +221,10 @@ def test_an_unknown_group_is_an_event() -> None:
 
 def test_stimuli_without_trials_open_their_own() -> None:
     rig = Rig(spec(max_stimuli=1), {0: [9.0, 0, 0, 0], 200: [0, 9.0, 0, 0]})
-    assert [f.text for f in finals(rig.run([at("stim:on", 0), at("stim:on", 200)], 400))] == ["A", "B"]
+    assert [f.text for f in finals(rig.run([at("stim:on", 0), at("stim:on", 200)], 400))] == [
+        "A",
+        "B",
+    ]
 
 
 def test_wolpaw_at_its_landmarks() -> None:

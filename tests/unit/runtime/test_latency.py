@@ -9,7 +9,13 @@ from runtime.messages import Latency
 
 def took(total_ms: float, transport_ms: float | None = 1.0) -> Latency:
     return Latency(
-        transport=transport_ms, queue=0.1, filter=0.2, model=0.3, decode=0.4, publish=0.5, total=total_ms
+        transport=transport_ms,
+        queue=0.1,
+        filter=0.2,
+        model=0.3,
+        decode=0.4,
+        publish=0.5,
+        total=total_ms,
     )
 
 

@@ -57,13 +57,17 @@ def batches(n_batches: int, size: int = 20) -> list[Batch]:
     ]
 
 
-def play(engine: Engine, given: list[Batch], *, ring_s: float = 10.0) -> tuple[LiveStream, list[Decoded]]:
+def play(
+    engine: Engine, given: list[Batch], *, ring_s: float = 10.0
+) -> tuple[LiveStream, list[Decoded]]:
     """Read everything first and decode afterwards: the decode thread at its slowest."""
     posted: list[Decoded] = []
     after = threading.Event()
     source = Played(given, after=after)
     source.n_refusals = 2
-    live = LiveStream(source, engine.chain(), fits=lambda _: None, post=posted.append, ring_s=ring_s)
+    live = LiveStream(
+        source, engine.chain(), fits=lambda _: None, post=posted.append, ring_s=ring_s
+    )
     reader = threading.Thread(target=live.read_forever, args=(None,))
     reader.start()
     assert after.wait(10)
@@ -96,7 +100,12 @@ def test_an_overrun_is_counted_told_and_keeps_the_indices_true(engine: Engine) -
 
 def test_markers_and_events_keep_their_place(engine: Engine) -> None:
     given = batches(3)
-    given[1] = Batch(20, given[1].samples, (Marker("control:pause", 25, 25),), (Event("gap", 22, 30, {"n_samples": 4}),))
+    given[1] = Batch(
+        20,
+        given[1].samples,
+        (Marker("control:pause", 25, 25),),
+        (Event("gap", 22, 30, {"n_samples": 4}),),
+    )
     live, posted = play(engine, given)
     kinds = [o.kind for d in posted for o in d.outputs if isinstance(o, Event)]
     assert kinds == ["pause", "gap"]
@@ -108,7 +117,12 @@ def test_an_injected_event_is_placed_where_the_chain_is(engine: Engine) -> None:
     told: list[Event] = []
     source = Played([], after=threading.Event())
     live = LiveStream(
-        source, engine.chain(), fits=lambda _: None, post=lambda _: None, ring_s=1.0, on_input=told.append
+        source,
+        engine.chain(),
+        fits=lambda _: None,
+        post=lambda _: None,
+        ring_s=1.0,
+        on_input=told.append,
     )
     live.inject("pause", "control")
     live.stop()
@@ -124,5 +138,3 @@ def test_a_stream_that_is_not_found_in_time_is_lost(engine: Engine) -> None:
     with pytest.raises(StreamLost):
         live.read_forever(0.01)
     live.decode_forever()  # ends, since the reader has ended
-
-

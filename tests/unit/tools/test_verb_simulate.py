@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from runtime.paradigm import CHANNELS
 from runtime.synthesis import SynthesisSettings, synthesise
 from tools.cli import main
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
