@@ -55,7 +55,7 @@ class Notifier:
             return False
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as datagram:
-            datagram.setblocking(False)  # a manager that does not read must not stop the loop
+            datagram.settimeout(0)  # a manager that does not read must not stop the loop
             try:
                 datagram.sendto("\n".join(fields).encode(), address)
             except OSError:
