@@ -98,8 +98,8 @@ class SimulatedExamples:
     n_batch: int
     seed: int
     easy_snr_db: float = 3.0
-    easy: float = 0.08
-    hard: float = 0.4
+    easy: float = 0.05
+    hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
 

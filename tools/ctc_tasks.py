@@ -13,7 +13,6 @@ from models.gru_ctc import GruCtcSettings
 from pipeline.errors import RecordingError
 from pipeline.spec import CtcDecoder
 from runtime.paradigm import ALPHABET, CHANNELS
-from runtime.recording import RecordingSource
 from runtime.synthesis import SynthesisSettings, synthesise
 from tools.ctc_bundle import ctc_spec
 from tools.ctc_examples import RecordedExamples, SimulatedExamples, cut_examples
@@ -34,7 +33,7 @@ HOP_S = 0.08
 LM_ORDER = 6
 LM_PRUNE = 0.5
 
-WITH_LM = CtcDecoder(beam=16, lm_weight=0.5, length_bonus=0.5)
+WITH_LM = CtcDecoder(beam=16, lm_weight=0.6, length_bonus=1.2)
 WITHOUT_LM = CtcDecoder(beam=16)
 
 SIMULATED_README = """# A demonstration, trained on simulated EEG
@@ -110,6 +109,8 @@ def recorded_task(
     Raises:
         RecordingError: one cannot be used, or they differ in rate or channels.
     """
+    from runtime.recording import RecordingSource  # readers of every format: not for simulation
+
     recordings = [read_text_recording(RecordingSource(path), name=str(path)) for path in paths]
     first = recordings[0]
     for other in recordings[1:]:
@@ -156,7 +157,7 @@ def network_shape(task: Task, *, n_hidden: int) -> GruCtcSettings:
         n_symbols=len(spec.vocabulary),
         patch_samples=task.hop_samples,
         kernel_samples=4 * task.hop_samples,
-        n_features=96,
+        n_features=128,
         features="power",
         n_hidden=n_hidden,
         n_layers=1,

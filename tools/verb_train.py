@@ -27,7 +27,7 @@ Recordings need text:<string> and text:end markers. A training that was killed g
 was when the same command is given again."""
 
 
-N_STEPS = 2000
+N_STEPS = 3500
 N_HIDDEN = 192
 REPORT_EVERY = 50
 

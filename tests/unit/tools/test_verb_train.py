@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from models.bundle import load_bundle
+from runtime.engine import open_engine
+from runtime.synthesis import synthesise
+from tools.cli import main
+from tools.transcribe import count_errors, transcribe
+from tools.verb_simulate import write_xdf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = ["--steps", "3", "--batch", "2", "--hidden", "8"]
+
+
+def train(*words: str) -> int:
+    return main(["train", *words])
+
+
+def record(path: Path, *texts: str, seed: int = 1) -> Path:
+    write_xdf(path, synthesise(texts, seed=seed), name="r", rate_hz=250.0)
+    return path
+
+
+def test_recordings_become_a_bundle_that_opens_and_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = record(tmp_path / "1.xdf", "ab b"), record(tmp_path / "2.xdf", "ba", seed=2)
+    out = tmp_path / "b.eegb"
+    assert train(str(one), str(two), "--out", str(out), "--json", *SMALL) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["type"] == "summary"
+    bundle = load_bundle(out)
+    assert bundle.sha256 == lines[-1]["sha256"]
+    assert bundle.manifest.pipeline.vocabulary == ("", " ", "a", "b")
+    assert set(bundle.manifest.provenance.data) == {"1.xdf", "2.xdf"}
+    assert not (tmp_path / "b.eegb.training").exists()
+    session = synthesise("ab", seed=5)
+    assert set(transcribe(open_engine(out), session.samples)) <= set(" ab")
+
+
+def test_no_eeg_of_a_person_is_in_a_bundle(tmp_path: Path) -> None:
+    golden = []
+    for seed in (1, 2):
+        path = record(tmp_path / f"{seed}.xdf", "ab", seed=seed)
+        assert train(str(path), "--out", str(tmp_path / f"{seed}"), *SMALL) == 0
+        with np.load(tmp_path / f"{seed}" / "golden.npz") as arrays:
+            golden.append(arrays["windows"])
+    np.testing.assert_array_equal(golden[0], golden[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--simulate", "x.xdf"], 2, "either recordings or --simulate"),
+        ([], 2, "either recordings or --simulate"),
+        (["--simulate", "--steps", "0"], 2, "--steps"),
+        (["--simulate", "--seed", "-1"], 2, "--seed"),
+        (["--simulate", "--lm", "missing.arpa"], 2, "missing.arpa"),
+        (["missing.xdf"], 65, "missing.xdf"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(
+    words: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(*words, "--out", str(tmp_path / "never.eegb")) == code
+    error = capsys.readouterr().err
+    assert error.startswith("eegscribe: ")
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_without_text_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = record(tmp_path / "rest.xdf")
+    assert train(str(path), "--out", str(tmp_path / "b"), *SMALL) == 65
+    assert "no text: markers" in capsys.readouterr().err
+
+
+def test_does_not_replace_a_bundle_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b.eegb").write_bytes(b"precious")
+    assert train("--simulate", "--out", str(tmp_path / "b.eegb")) == 2
+    assert "exists" in capsys.readouterr().err
+    assert (tmp_path / "b.eegb").read_bytes() == b"precious"
+
+
+def test_errors_are_counted_over_all_characters() -> None:
+    found = count_errors([("abcd", "abd"), ("x", "xy"), ("pq", "pz")])
+    assert (found.deletions, found.insertions, found.substitutions) == (1, 1, 1)
+    assert found.cer == pytest.approx(3 / 7)
