@@ -19,6 +19,7 @@ from runtime.endpoints import parse_endpoint
 from runtime.messages import EventMessage, Final, Health, Message, as_object, topic_of
 from runtime.subscriber import Subscriber
 from tools.listen_view import Heard, draw, plain
+from tools.speech import Speech
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,8 +30,8 @@ EXAMPLE = """examples:
   eegscribe listen tcp://127.0.0.1:5557 --control ipc:///run/eegscribe/control
   eegscribe listen --plain | espeak-ng
 
-With --plain each final is one line as soon as it is said. Where a final takes characters back, the
-line is the corrected word, since speech cannot be unsaid."""
+With --plain stdout gets whole words, a line as soon as some are final, and what no space ends after
+a pause of a second. A word that is corrected after it was spoken comes again."""
 
 REFRESH_S = 0.1
 NOBODY_S = 3.0
@@ -56,7 +57,9 @@ def add_parser(verbs: Any) -> None:
         metavar="E",
         help="where it answers, to fetch what was missed (the default socket, if it is there)",
     )
-    parser.add_argument("--plain", action="store_true", help="only finals, a line each")
+    parser.add_argument(
+        "--plain", action="store_true", help="only final text, for speech synthesis"
+    )
     parser.add_argument("--json", action="store_true", help="each message as a JSON line")
     parser.add_argument("--stream", metavar="NAME", help="only this stream")
     parser.add_argument(
@@ -135,25 +138,28 @@ def _view(options: Namespace) -> _Lines | _Screen | _Json:
 
 
 class _Plain:
-    """Finals only, a line each."""
+    """Whole words of finals only, a line each time some are complete."""
+
+    def __init__(self) -> None:
+        self._speech: dict[str, Speech] = {}
 
     def show(self, message: Message | None, _subscriber: Subscriber) -> None:
         """Print what a speech synthesiser should say now."""
+        now_s = time.monotonic()
         if isinstance(message, Final):
-            line = plain(spoken(message))
-            if line.strip():
-                print(line, flush=True)
+            speech = self._speech.setdefault(message.stream, Speech())
+            self._say(speech.take(message, now_s=now_s))
+        for speech in self._speech.values():
+            self._say(speech.pause(now_s=now_s))
 
     def end(self, _subscriber: Subscriber) -> None:
-        """Leave stdout as it is."""
+        """Print what is left."""
+        for speech in self._speech.values():
+            self._say(speech.rest())
 
-
-def spoken(final: Final) -> str:
-    """Return what to say for a final: its text, or the whole word where it corrects one."""
-    if not final.delete:
-        return final.text
-    kept = final.transcript[: max(0, len(final.transcript) - len(final.text))]
-    return kept[kept.rfind(" ") + 1 :] + final.text
+    def _say(self, words: str) -> None:
+        if words:
+            print(plain(words), flush=True)
 
 
 class _Json:

@@ -21,7 +21,6 @@ from runtime.messages import (
     Spread,
 )
 from tools.listen_view import WHY, Heard, draw, plain
-from tools.verb_listen import spoken
 
 ENVELOPE: dict[str, Any] = {"stream": "s", "session": "t", "seq": 0, "host_ns": 0}
 BODY: dict[str, Any] = {
@@ -132,18 +131,3 @@ def test_escape_sequences_do_not_reach_the_screen() -> None:
     view = shown(heard_of(final("\x1b]0;owned\x07hi\u202e")))
     assert "\x1b" not in view
     assert "hi" in view
-
-
-@pytest.mark.parametrize(
-    ("said", "line"),
-    [
-        (final("hello ", "hello "), "hello "),
-        (final("say help", "p", delete=1), "help"),
-        (final("say hel", "", delete=1), "hel"),
-        (final("say ", "", delete=3), ""),
-        (final("say yes", "yes", delete=2), "yes"),
-        (final("x" * 1000, "x" * 1500, delete=1), "x" * 1500),
-    ],
-)
-def test_a_correction_is_spoken_as_a_whole_word(said: Final, line: str) -> None:
-    assert spoken(said) == line
