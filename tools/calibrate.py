@@ -136,7 +136,7 @@ def calibrate_ssvep(
         data=data,
         folds=folds,
         scores=log_softmax(scores / temperature[:, np.newaxis]),
-        shuffled=np.array(shuffled).reshape(n_shuffles, -1),
+        shuffled=np.array(shuffled).reshape(n_shuffles, len(window.checkpoints_samples)),
         run_names=tuple(r.name for r in recordings),
     )
 
@@ -178,12 +178,12 @@ def choose_window(
             f"--max-s {max_s:g}: the trials hold {held_s:.2f} s of EEG from {delay_s:g} s after the"
             " stimulus, wanted no more than that"
         )
-    n_looks = int((length_s - FIRST_CHECKPOINT_S) / CHECKPOINT_S + 1e-6) + 1
-    if n_looks < 1:
+    if length_s < FIRST_CHECKPOINT_S - 1e-9:
         raise RecordingError(
             f"{recordings[0].name}: {length_s:.2f} s of EEG from {delay_s:g} s after the stimulus,"
             f" wanted at least {FIRST_CHECKPOINT_S} s"
         )
+    n_looks = int((length_s - FIRST_CHECKPOINT_S) / CHECKPOINT_S + 1e-6) + 1
     looks_s = [FIRST_CHECKPOINT_S + k * CHECKPOINT_S for k in range(n_looks)]
     if max_s is not None:
         looks_s = sorted({*looks_s, max_s})
