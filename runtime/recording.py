@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +11,7 @@ import numpy as np
 
 from pipeline.errors import RecordingError
 from pipeline.timeline import Timeline
-from pipeline.values import Batch, Event, Marker
+from pipeline.values import Batch, Event, Figure, Marker
 from runtime import recording_array, recording_mne
 from runtime.montage import Montage, make_montage
 from runtime.recording_xdf import read_xdf
@@ -28,15 +29,19 @@ CHUNK_S = 0.5
 SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", *recording_mne.SUFFIXES, *recording_array.SUFFIXES)
 
 
-def read_recording(path: Path, *, stream: str | None = None) -> RawRecording:
+def read_recording(
+    path: Path, *, stream: str | None = None, markers: str | None = None
+) -> RawRecording:
     """Read a recording of any format we know, by its suffix.
+
+    ``stream`` and ``markers`` name the streams to take where a file has several.
 
     Raises:
         RecordingError: unknown suffix, unreadable, or not usable.
     """
     name = path.name.lower()
     if name.endswith((".xdf", ".xdfz", ".xdf.gz")):
-        raw = read_xdf(path, stream=stream)
+        raw = read_xdf(path, stream=stream, markers=markers)
     elif name.endswith(recording_mne.SUFFIXES):
         raw = recording_mne.read_mne(path)
     elif name.endswith(recording_array.SUFFIXES):
@@ -54,6 +59,7 @@ class RecordingSource:
         path: the file.
         channels: the wanted channels in order; None for all.
         stream: name of the EEG stream, where there are several.
+        markers: name of the marker stream, where not all are meant.
         renamed: wanted channel to the recording's label.
         chunk_samples: samples a pull hands over; half a second by default.
     """
@@ -64,12 +70,14 @@ class RecordingSource:
         *,
         channels: Sequence[str] | None = None,
         stream: str | None = None,
+        markers: str | None = None,
         renamed: Mapping[str, str] | None = None,
         chunk_samples: int | None = None,
     ) -> None:
         self._path = path
         self._wanted = channels
         self._stream = stream
+        self._marker_stream = markers
         self._renamed = renamed
         self._chunk_samples = chunk_samples
         self._raw: RawRecording
@@ -86,7 +94,9 @@ class RecordingSource:
         Raises:
             RecordingError: it cannot be used, or lacks a wanted channel.
         """
-        raw = self._raw = read_recording(self._path, stream=self._stream)
+        raw = self._raw = read_recording(
+            self._path, stream=self._stream, markers=self._marker_stream
+        )
         try:
             self._montage = make_montage(
                 raw.labels, raw.units, wanted=self._wanted, renamed=self._renamed
@@ -103,11 +113,15 @@ class RecordingSource:
                 Event("unit_assumed", 0, 0, {"n_channels": n_assumed, "unit": "microvolts"})
             )
         if raw.stamps is not None:
-            self._timeline = Timeline(raw.rate_hz)
+            self._timeline = Timeline(raw.rate_hz, remember_s=math.inf)
             events += self._timeline.push(raw.stamps)
             events += self._timeline.finish()
         if raw.inputs is None:
-            markers = [self._place(text, at) for text, at in raw.markers]
+            placed = [self._place(text, at) for text, at in raw.markers]
+            markers = [marker for marker in placed if marker is not None]
+            if len(markers) < len(placed):
+                figures: dict[str, Figure] = {"n_markers": len(placed) - len(markers)}
+                events.insert(0, Event("markers_early", 0, 0, figures))
         else:
             known, told = raw.inputs
             markers = [replace(m, known_at=min(m.known_at, self.n_samples)) for m in known]
@@ -122,11 +136,11 @@ class RecordingSource:
             unit=raw.units[self._montage.columns[0]] if len(self._montage.columns) else "",
         )
 
-    def _place(self, text: str, at: float) -> Marker:
-        """Return a foreign marker on its sample; it is known when that sample is."""
+    def _place(self, text: str, at: float) -> Marker | None:
+        """Return a foreign marker on its sample, known when that is; None before the first."""
         timeline = self._timeline
-        index = max(0, round(at) if timeline is None else timeline.index_at(at))
-        return Marker(text, index, min(index, self.n_samples))
+        index = round(at) if timeline is None else timeline.index_at(at)
+        return Marker(text, index, min(index, self.n_samples)) if index >= 0 else None
 
     def pull(self, timeout_s: float) -> Batch | None:
         """Return the next chunk with the markers and events known by its end.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.errors import RecordingError
+from pipeline.values import Event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.values import Event, Marker
+    from pipeline.values import Marker
 
 MAX_RATE_HZ = 1e6
 
@@ -22,10 +23,10 @@ class RawRecording:
     """What a reader of one format gives.
 
     ``values`` is ``(n_samples, n_channels)`` in the file's own units. ``stamps`` (n_samples,) are
-    raw, in seconds, or None where samples are regular by definition. ``markers`` are ``(text,
-    stamp)`` on the EEG's clock, or where ``stamps`` is None ``(text, sample index)``, in file
-    order. ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its
-    chain took them; None otherwise.
+    raw, in seconds, or None where samples are regular by definition. ``markers`` are
+    ``(text, stamp)`` on the EEG's clock, or ``(text, sample index)`` without ``stamps``, in order.
+    ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its chain
+    took them; None otherwise.
     """
 
     name: str
@@ -61,5 +62,38 @@ class RawRecording:
             raise RecordingError(
                 f"{where}: {len(self.labels)} channel names for {n_channels} channels"
             )
-        if self.stamps is not None and len(self.stamps) != n_samples:
+        if self.stamps is None:
+            return
+        if len(self.stamps) != n_samples:
             raise RecordingError(f"{where}: {len(self.stamps)} stamps for {n_samples} samples")
+        n_bad = int((~np.isfinite(self.stamps)).sum())
+        if n_bad:
+            raise RecordingError(
+                f"{where}: {n_bad} of {n_samples} stamps of {self.name!r} are no numbers"
+            )
+
+
+def without_dropped(
+    markers: list[Marker], events: list[Event], dropped: list[tuple[int, int]]
+) -> tuple[list[Marker], list[Event]]:
+    """Return inputs on the samples that were recorded, where the recorder had to drop some.
+
+    Args:
+        markers: as the chain took them, on all samples.
+        events: likewise.
+        dropped: first sample and count of each run that is missing in the recording.
+    """
+    if not dropped:
+        return markers, events
+    dropped = sorted(dropped)
+
+    def kept(index: int) -> int:
+        return index - sum(min(max(index - first, 0), n) for first, n in dropped)
+
+    markers = [replace(m, index=kept(m.index), known_at=kept(m.known_at)) for m in markers]
+    events = [replace(e, sample=kept(e.sample), known_at=kept(e.known_at)) for e in events]
+    events += [
+        Event("overrun", kept(first), kept(first), {"n_samples": n, "by": "recorder"})
+        for first, n in dropped
+    ]
+    return markers, events

@@ -119,9 +119,7 @@ def _choose(streams: list[dict[str, Any]], name: str | None, path: Path) -> dict
     return with_samples[0]
 
 
-def _raw(
-    eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None
-) -> RawRecording:
+def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None) -> RawRecording:
     values = np.asarray(eeg["time_series"])
     stamps = np.asarray(eeg["time_stamps"], dtype=np.float64)
     n_channels = values.shape[1] if values.ndim == 2 else 0

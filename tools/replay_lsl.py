@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import RecordingError
 from pipeline.markers import is_truth
 from runtime.montage import make_montage
 from runtime.recording import read_recording
@@ -39,7 +40,10 @@ def offer_over_lsl(
     if stamps is None:
         stamps = np.arange(len(raw.values)) / raw.rate_hz
         markers = [(text, index / raw.rate_hz) for text, index in markers]
-    montage = make_montage(raw.labels, raw.units)
+    try:
+        montage = make_montage(raw.labels, raw.units)
+    except ValueError as error:
+        raise RecordingError(f"{path}: {error}") from None
     return offer(
         montage.apply(raw.values),
         stamps,

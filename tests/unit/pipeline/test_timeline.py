@@ -281,6 +281,8 @@ def test_a_new_clock_begins_a_new_line_and_indices_go_on() -> None:
     timeline.push(line(2000) - 900.0)
     assert timeline.index_at(100.0) == 2000
     assert timeline.index_at(101.0) == 2250
+    assert timeline.index_at(1004.0) == 1000  # a time that only the old clock knows
+    assert timeline.index_at(1200.0) == 1999
     assert timeline.time_at(1000) == pytest.approx(1004.0)
     assert timeline.time_at(2250) == pytest.approx(101.0)
     assert timeline.n_lost == 0
