@@ -14,7 +14,7 @@ from runtime.recording import read_recording
 from runtime.xdf_writer import XdfWriter, stream_header
 from tests.bundles import ctc_spec, make_bundle
 from tests.given import needs_data, recording
-from tests.system.daemons import running, start, unique
+from tests.system.daemons import eegscribe, running, start, unique
 
 SPEED = 25
 
@@ -108,3 +108,28 @@ def test_streams_without_samples_are_refused_in_one_sentence(tmp_path: Path) -> 
     assert out == ""
     assert err.startswith("eegscribe: ")
     assert len(err.strip().splitlines()) == 1
+
+
+@needs_data
+def test_a_calibrated_speller_says_the_same_live_and_in_replay(tmp_path: Path) -> None:
+    runs = [recording(f"ssvep32_run{k}.xdf") for k in (1, 2, 3)]
+    bundle = tmp_path / "speller.eegb"
+    words = ("--paradigm", "ssvep", "--layout", recording("ssvep32_layout.json"), "--out", bundle)
+    done = eegscribe("calibrate", *runs[:2], *words, "--json")
+    assert done.returncode == 0, done.stderr
+    done = eegscribe("replay", runs[2], "--bundle", bundle, "--json")
+    assert done.returncode == 0, done.stderr
+    *expected, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    assert summary["symbols"]["total"] == 64
+    assert summary["symbols"]["correct"] >= 52  # plain filter-bank TDCA gets 46 of these
+    name = unique("speller")
+    with running(tmp_path, bundle, stream=name) as daemon:
+        process = start("replay", runs[2], "--through", "lsl", "--name", name, "--speed", "6")
+        daemon.wait_event("stream_lost", 120)
+        process.communicate(timeout=60)
+        assert daemon.stop() == 0, daemon.log()
+        heard = daemon.of("text.final")
+    keys = ("text", "symbols", "samples", "delete")
+    assert [[m[k] for k in keys] for m in heard] == [
+        [m[k] for k in keys] for m in expected if m["topic"] == "text.final"
+    ]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zipfile
 from pathlib import Path
@@ -45,7 +44,7 @@ def test_what_is_written_is_read_back_and_runs(tmp_path: Path, head: str, name: 
     bundle = load_bundle(tmp_path / name, pinned_sha256=digest)
     assert bundle.sha256 == digest
     check_golden(bundle, OnnxModel(open_session(bundle), bundle.manifest.model))
-    assert os.listdir(tmp_path) == [name]  # nothing half-written beside it
+    assert [p.name for p in tmp_path.iterdir()] == [name]  # nothing half-written beside it
 
 
 def test_the_same_content_is_the_same_file(tmp_path: Path) -> None:
