@@ -25,6 +25,7 @@ from runtime.curve import Gate
 from runtime.engine import Engine, check_fit, open_engine
 from runtime.inputs import StreamInputs
 from runtime.journal import Journal
+from runtime.lsl_log import hush_lsl
 from runtime.notify import Notifier
 from runtime.publisher import Publisher
 from runtime.store import bundle_path
@@ -52,6 +53,7 @@ def run_daemon(config: DaemonConfig) -> int:
     The one place where any exception is caught: logged, told to systemd, and an exit code.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    hush_lsl()
     notifier = Notifier.from_environment()
     try:
         asyncio.run(Daemon(config, notifier).run())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import StreamLost
+from runtime.lsl_log import hush_lsl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ def offer(
     rate_hz: float,
     channels: Sequence[str],
     with_markers: bool,
+    wait_for_markers: bool = True,
     speed: float = 1.0,
     wait_s: float = 30.0,
     on_progress: Callable[[int], None] | None = None,
@@ -61,7 +63,8 @@ def offer(
         name: of the EEG outlet, and its ``source_id``.
         rate_hz: the nominal rate.
         channels: labels.
-        with_markers: whether there is a marker outlet, and consumers of it to wait for.
+        with_markers: whether there is a marker outlet.
+        wait_for_markers: whether somebody must listen to it before the first sample.
         speed: how many seconds of stamps are sent in one.
         wait_s: how long to wait for consumers.
         on_progress: told the count of samples sent.
@@ -71,9 +74,11 @@ def offer(
     """
     import pylsl
 
+    hush_lsl()
     eeg = _eeg_outlet(name, rate_hz, channels)
     beside = _marker_outlet(name) if with_markers else None
-    _wait_for_consumers([eeg] if beside is None else [eeg, beside], name, wait_s)
+    awaited = [eeg] if beside is None or not wait_for_markers else [eeg, beside]
+    _wait_for_consumers(awaited, name, wait_s)
     n_chunk = max(1, round(CHUNK_S * rate_hz))
     began_s = pylsl.local_clock()
     shift_s = began_s - float(stamps[0])

@@ -95,16 +95,24 @@ def run(options: Namespace) -> int:
 
 
 def _stream(options: Namespace, session: Session, settings: SynthesisSettings) -> float:
-    from tools.simulated_outlet import stream_session
+    from runtime.paradigm import CHANNELS
+    from tools.offer import offer
 
+    stamps_s = np.arange(len(session.samples)) / settings.rate_hz
     with progress("typing", total=len(session.samples)) as bar:
-        return stream_session(
-            session,
+        sent = offer(
+            session.samples,
+            stamps_s,
+            [(text, index / settings.rate_hz) for index, text in session.truth()],
             name=options.name,
             rate_hz=settings.rate_hz,
+            channels=CHANNELS,
+            with_markers=True,
+            wait_for_markers=False,
             wait_s=options.wait,
             on_progress=bar,
         )
+    return sent.worst_s
 
 
 def write_xdf(
