@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.ctc import BLANK, Emission, Search
 from pipeline.ctc_beam import PrefixBeam
 from pipeline.ctc_greedy import GreedySearch
-from pipeline.tail_text import is_action, read_tail, split_at_actions
+from pipeline.tail_text import BACKSPACE, is_action, read_tail, split_at_actions
 from pipeline.units import seconds_to_samples
 from pipeline.values import Event, Figure, Hypothesis, Output, Text
 
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from pipeline.language_model import LanguageModel
     from pipeline.spec import CtcDecoder
 
-AGREE_MARGIN: Final = 4.0
+AGREE_MARGIN: Final = 3.0
 """Nats below the best hypothesis within which another one survives and hinders a commit.
 
-Were all of the beam to agree, a wider beam would commit later, by seconds, and be no more right.
+Were all of the beam to agree, text would be final seconds later, the later the wider the beam, and
+no more often right.
 """
 
-PATIENCE: Final = 16
-"""Symbols after which the best hypothesis is followed, agreed or not: no evidence is to come.
+PATIENCE: Final = 8
+"""Further symbols after which the best hypothesis is followed, agreed or not.
 
-By then rivals are in the same state of the language model, and score alike for ever.
+Once rivals are in the same state of the language model they score alike, and waiting tells nothing.
 """
 
 LONGEST_WORD: Final = 64
@@ -163,6 +164,7 @@ class CtcStream:
         settings = self._settings
         if settings.method == "greedy" or (settings.beam == 1 and self._lm is None):
             return GreedySearch(sample=sample)
+        erases = BACKSPACE in self._vocabulary
         return PrefixBeam(
             len(self._vocabulary),
             width=settings.beam,
@@ -172,6 +174,7 @@ class CtcStream:
             length_bonus=settings.length_bonus,
             prune_logp=settings.prune_logp,
             margin=AGREE_MARGIN,
+            backspace=self._vocabulary.index(BACKSPACE) if erases else None,
         )
 
     def _commit_stable(self, search: Search, sample: int, out: list[Output]) -> None:

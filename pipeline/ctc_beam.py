@@ -28,6 +28,9 @@ Places = tuple[list[Trace], NDArray[np.int64], NDArray[np.int64], Floats]
 
 NEVER: Final = -math.inf
 
+MAX_UNDONE: Final = 32
+"""Committed symbols that backspaces can undo for the language model."""
+
 
 class SymbolModel(Protocol):
     """What the search asks of a language model."""
@@ -51,7 +54,8 @@ class PrefixBeam:
 
     ``score = model_score + lm_weight * lm_score + length_bonus * n_symbols``. A symbol of a frame
     below ``prune_logp`` is not extended with. A hypothesis more than ``margin`` below the best one
-    does not hinder agreement. ``semiring`` ``"max"`` scores a tail by its best alignment in place
+    does not hinder agreement. After the symbol ``backspace`` the language model is where it was
+    before the symbol deleted. ``semiring`` ``"max"`` scores a tail by its best alignment in place
     of the sum.
     """
 
@@ -66,6 +70,7 @@ class PrefixBeam:
         length_bonus: float = 0.0,
         prune_logp: float = NEVER,
         margin: float = math.inf,
+        backspace: int | None = None,
         semiring: Literal["sum", "max"] = "sum",
     ) -> None:
         """Start with the empty tail alone, silent at ``sample``."""
@@ -74,12 +79,13 @@ class PrefixBeam:
         self._prune_logp, self._margin = prune_logp, margin
         self._add = np.logaddexp if semiring == "sum" else np.maximum
         self._width = width
-        self._root_state = lm.start if lm else 0
+        self._backspace = backspace
+        self._root_states = [lm.start if lm else 0]  # after each committed symbol, the newest last
         self._rows = np.arange(width)
         # One entry a slot; an empty slot has no tail and no probability.
         self._tails: list[Tail | None] = [None] * width
         self._traces: list[Trace] = [None] * width
-        self._states = [self._root_state] * width
+        self._states = self._root_states * width
         self._lm_scores = [0.0] * width
         self._blank = np.full(width, NEVER)
         self._symbol = np.full(width, NEVER)
@@ -180,6 +186,8 @@ class PrefixBeam:
             return tail, trace, 0, 0.0
         state = self._states[parent]
         lm_score = self._lm_scores[parent] + float(self._lm.scores(state)[symbol])
+        if symbol == self._backspace:
+            return tail, trace, self._read(tail)[0][-1], lm_score
         return tail, trace, self._lm.advance(state, symbol), lm_score
 
     def _places(self) -> Places:
@@ -272,9 +280,7 @@ class PrefixBeam:
 
     def commit(self, n_symbols: int) -> None:
         """Take that much of the best hypothesis for true: others die, survivors lose it."""
-        if self._lm is not None:
-            for symbol in self.tail[:n_symbols]:
-                self._root_state = self._lm.advance(self._root_state, symbol)
+        self._root_states = self._read(self.tail[:n_symbols])[0][-MAX_UNDONE:]
         self._keep(self._agreeing(n_symbols), n_symbols)
 
     def end(self, *, quiet_since: int) -> None:
@@ -291,7 +297,7 @@ class PrefixBeam:
 
     def restart(self, *, quiet_since: int) -> None:
         """Begin a new sentence; a tail that began before ``quiet_since`` dies."""
-        self._root_state = self._lm.start if self._lm else 0
+        self._root_states = [self._lm.start if self._lm else 0]
         starts = [self._start_of(slot) for slot in range(self._width)]
         keep = [
             slot
@@ -324,7 +330,8 @@ class PrefixBeam:
             tail = self._tail_of(slot)[n_committed:]
             self._tails[slot] = tail
             self._traces[slot] = _newest(self._traces[slot], len(tail) - 1)
-            self._states[slot], self._lm_scores[slot] = self._read(tail)
+            states, self._lm_scores[slot] = self._read(tail)
+            self._states[slot] = states[-1]
             self._rescore(slot)
         for logs in (self._blank, self._symbol, self._total):
             logs -= total
@@ -332,14 +339,16 @@ class PrefixBeam:
         self._best = int(self._score.argmax())
         self._pair()
 
-    def _read(self, tail: Tail) -> tuple[int, float]:
-        """Return the state after a tail, and ln P(tail), given what is committed."""
-        state, lm_score = self._root_state, 0.0
-        if self._lm is not None:
-            for symbol in tail:
-                lm_score += float(self._lm.scores(state)[symbol])
-                state = self._lm.advance(state, symbol)
-        return state, lm_score
+    def _read(self, tail: Tail) -> tuple[list[int], float]:
+        """Return the states after each symbol that stands, and ln P(tail | committed text)."""
+        states, lm_score = self._root_states.copy(), 0.0
+        for symbol in tail if self._lm is not None else ():
+            lm_score += float(self._lm.scores(states[-1])[symbol])
+            if symbol != self._backspace:
+                states.append(self._lm.advance(states[-1], symbol))
+            elif len(states) > 1:
+                states.pop()
+        return states, lm_score
 
 
 def _newest(trace: Trace, n_symbols: int) -> Trace:

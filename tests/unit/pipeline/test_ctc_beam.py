@@ -266,6 +266,24 @@ def test_who_still_speaks_does_not_end_the_sentence() -> None:
     assert beam.tail == best
 
 
+def test_after_a_backspace_the_language_model_is_where_it_was() -> None:
+    lm = model()
+    a, b, undo = 1, 2, 3
+    after_a, after_ab = _state(lm, (a,)), _state(lm, (a, b))
+    b_again = float(lm.scores(after_a)[b])
+    undone = float(lm.scores(after_ab)[undo])
+    beam = PrefixBeam(4, width=32, lm=lm, lm_weight=0.01, backspace=undo)
+    run(beam, spoken(a, 0, b, 0, undo, 0, b, 0, certainty=0.98))
+    assert beam.tail == (a, b, undo, b)
+    whole = lm_score(lm, (a, b)) + undone + b_again
+    assert beam.best(1)[0].lm_score == pytest.approx(whole)
+    beam.commit(3)
+    assert beam.best(1)[0].lm_score == pytest.approx(b_again)
+    beam.commit(1)
+    run(beam, spoken(undo, 0, b, 0, certainty=0.98))  # takes back what is committed
+    assert beam.best(1)[0].lm_score == pytest.approx(undone + b_again)
+
+
 def test_a_restart_forgets_old_tails_and_the_sentence() -> None:
     lm = model()
     beam = PrefixBeam(4, width=16, lm=lm, lm_weight=0.5)
