@@ -41,6 +41,8 @@ class Engine:
     spec: PipelineSpec
     session: InferenceSession
     lm: LanguageModel | None
+    has_changes: bool = False
+    """Whether decoder settings were replaced; then what does not fit is the asker's fault."""
 
     @property
     def model_name(self) -> ModelName:
@@ -57,6 +59,7 @@ class Engine:
 
         Raises:
             BundleError: the pipeline's settings contradict each other.
+            UsageError: they do since some were replaced.
         """
         manifest = self.bundle.manifest
         model = OnnxModel(self.session, manifest.model)
@@ -66,6 +69,8 @@ class Engine:
                 self.spec, model, n_frames=manifest.model.output.shape[1], lm=self.lm, **options
             )
         except ValueError as error:
+            if self.has_changes:
+                raise UsageError(f"--set: {error}") from None
             raise BundleError(f"{manifest.name}: pipeline: {error}") from None
 
     def confidence(self, raw: float | None, *, tainted: bool) -> float | None:
@@ -105,7 +110,7 @@ def open_engine(
     spec = with_decoder(bundle.manifest.pipeline, decoder or {})
     session = open_session(bundle, providers=providers, n_threads=n_threads)
     check_golden(bundle, OnnxModel(session, bundle.manifest.model))
-    return Engine(bundle, spec, session, _language_model(bundle, spec))
+    return Engine(bundle, spec, session, _language_model(bundle, spec), bool(decoder))
 
 
 def check_fit(engine: Engine, info: StreamInfo) -> None:
