@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.manifest import ModelFile, StatePair, Tensor
+from pipeline.errors import EegscribeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ class Exported:
     file: ModelFile
 
 
-class ExportError(RuntimeError):
+class ExportError(EegscribeError):
     """The exported graph does not compute what the network computes."""
 
 

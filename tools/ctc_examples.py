@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tools.labelled_text import TextRecording
 
 
+HELD_OUT_EVERY = 10
+
 UNKNOWN = -100
 """What torch's losses leave out."""
 
@@ -169,8 +171,19 @@ class RecordedExamples:
         return collate([self._examples[k] for k in chosen], patch_samples=self._patch_samples)
 
 
+def held_out(recording: TextRecording) -> list[tuple[str, Samples]]:
+    """Return the text and raw samples of every tenth span, with the second around it."""
+    margin = round(recording.rate_hz)
+    return [
+        (span.text, recording.samples[max(0, span.start - margin) : span.stop + margin])
+        for span in recording.spans[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    ]
+
+
 def cut_examples(recording: TextRecording, spec: PipelineSpec) -> list[Example]:
     """Return the recording's spans with a second of rest around each, and the long rests.
+
+    Every tenth span is left out, see :func:`held_out`.
 
     Raises:
         RecordingError: a character is not in the vocabulary; names it.
@@ -190,7 +203,8 @@ def cut_examples(recording: TextRecording, spec: PipelineSpec) -> list[Example]:
         following = recording.spans[k + 1].start if k + 1 < len(recording.spans) else len(filtered)
         start, stop = max(quiet_from, span.start - margin), min(span.stop + margin, following)
         labels = tuple(index[symbol] for symbol in span.text)
-        examples.append(Example(filtered[start:stop], labels))
+        if (k + 1) % HELD_OUT_EVERY:
+            examples.append(Example(filtered[start:stop], labels))
         if following - stop > 3 * margin:
             examples.append(Example(filtered[stop:following], ()))
         quiet_from = span.stop

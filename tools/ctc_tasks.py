@@ -15,7 +15,7 @@ from pipeline.spec import CtcDecoder
 from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.synthesis import SynthesisSettings, synthesise
 from tools.ctc_bundle import ctc_spec
-from tools.ctc_examples import RecordedExamples, SimulatedExamples, cut_examples
+from tools.ctc_examples import RecordedExamples, SimulatedExamples, cut_examples, held_out
 from tools.labelled_text import read_text_recording
 
 if TYPE_CHECKING:
@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
+    from tools.ctc_evaluation import HeldOut
     from tools.ctc_examples import Examples
 
 CORPUS = Path(__file__).parent / "data" / "everyday_train.txt"
+UNSEEN = CORPUS.with_name("everyday_test.txt")
+
+HELD_OUT_SEED = 3_000_000
+"""Seed of the first session that only scoring hears."""
 
 HOP_S = 0.08
 """A decode every so often; one frame a hop."""
@@ -54,7 +59,7 @@ class Task:
     """What is to be learnt, and all that a bundle needs beside the network.
 
     ``data`` names recordings and texts with their SHA-256, ``example`` is raw µV for the golden
-    vectors, ``arpa`` the language model's file.
+    vectors, ``arpa`` the language model's file, ``held_out`` what is never trained on.
     """
 
     hop_samples: int
@@ -64,6 +69,7 @@ class Task:
     example: Samples
     arpa: bytes | None
     readme: str
+    held_out: list[HeldOut]
 
 
 def simulated_task(
@@ -89,7 +95,8 @@ def simulated_task(
     phrases = tuple(corpus.decode().splitlines())
     examples = SimulatedExamples(spec, phrases, settings, hop_samples, n_batch=n_batch, seed=seed)
     if arpa is None:
-        arpa = "".join(arpa_lines(train(phrases, order=LM_ORDER, prune=LM_PRUNE))).encode()
+        text = [*phrases, *joined_pairs(phrases)]
+        arpa = "".join(arpa_lines(train(text, order=LM_ORDER, prune=LM_PRUNE))).encode()
     return Task(
         hop_samples=hop_samples,
         spec=spec,
@@ -98,7 +105,26 @@ def simulated_task(
         example=synthesise("golden", seed=0, settings=settings).samples,
         arpa=arpa,
         readme=SIMULATED_README,
+        held_out=_unseen_sessions(settings),
     )
+
+
+def _unseen_sessions(settings: SynthesisSettings) -> list[HeldOut]:
+    """Return a session of every unseen phrase."""
+    return [
+        (text, synthesise(text, seed=HELD_OUT_SEED + number, settings=settings).samples)
+        for number, text in enumerate(UNSEEN.read_text("utf-8").splitlines())
+    ]
+
+
+def joined_pairs(phrases: Sequence[str]) -> list[str]:
+    """Return phrases two by two, so that a model learns what follows a full stop."""
+    order = np.random.default_rng(0).permutation(len(phrases))
+    stopped = [p if p[-1] in ".?" else f"{p}." for p in phrases]
+    return [
+        f"{stopped[one]} {phrases[other]}"
+        for one, other in zip(order[::2], order[1::2], strict=False)
+    ]
 
 
 def recorded_task(
@@ -146,6 +172,7 @@ def recorded_task(
         example=np.cumsum(noise, axis=0).astype(np.float32),  # nobody's EEG goes into a bundle
         arpa=arpa,
         readme=RECORDED_README,
+        held_out=[h for recording in recordings for h in held_out(recording)],
     )
 
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from runtime.paradigm import ALPHABET, CARRIERS_HZ, CHANNELS, patterns
-from runtime.synthesis import SynthesisSettings, background_share, envelope, mixing
+from runtime.synthesis import (
+    SynthesisSettings,
+    background_share,
+    envelope,
+    mixing,
+    synthesise,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,10 +103,5 @@ def mean_accuracy(
     """Return the share of characters named rightly over sessions of ``text``, one a seed."""
     settings = SynthesisSettings(snr_db=snr_db)
     oracle = Oracle(rate_hz=settings.rate_hz, background=background)
-    return float(np.mean([oracle.accuracy(_session(text, seed, settings)) for seed in seeds]))
-
-
-def _session(text: str, seed: int, settings: SynthesisSettings) -> Session:
-    from runtime.synthesis import synthesise
-
-    return synthesise(text, seed=seed, settings=settings)
+    sessions = (synthesise(text, seed=seed, settings=settings) for seed in seeds)
+    return float(np.mean([oracle.accuracy(session) for session in sessions]))

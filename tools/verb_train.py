@@ -11,6 +11,7 @@ from pipeline.errors import UsageError
 from runtime.synthesis import DEFAULT_SNR_DB
 from tools import checkpoint
 from tools.ctc_bundle import Origin, write_ctc_bundle
+from tools.ctc_evaluation import evaluate_bundle
 from tools.progress import progress
 
 if TYPE_CHECKING:
@@ -136,11 +137,21 @@ def _write(options: Namespace, task: Task, network: GruCtc) -> dict[str, Any]:
         example=task.example,
         arpa=task.arpa,
     )
-    return {"type": "summary", "out": str(options.out), "sha256": digest}
+    scores: dict[str, Any] = {}
+    if task.held_out:
+        with progress("scoring", total=len(task.held_out)) as bar:
+            digest, scores = evaluate_bundle(options.out, task.held_out, on_done=bar)
+    return {"type": "summary", "out": str(options.out), "sha256": digest, "scores": scores}
 
 
 def _report(options: Namespace, summary: dict[str, Any]) -> None:
     if options.json:
         print(json.dumps(summary))
     else:
-        print(f"{summary['out']}: trained, loss {summary['loss']:.3f} nats a character")
+        print(f"{summary['out']}: written")
+        for name, figures in summary["scores"].items():
+            low, high = figures["cer_95"]
+            print(
+                f"  {name:8} CER {figures['cer']:.1%} (95 %: {low:.1%} to {high:.1%}) on "
+                f"{figures['characters']} held-out characters"
+            )

@@ -19,16 +19,16 @@ from runtime.paradigm import ALPHABET
 from runtime.synthesis import DEFAULT_SNR_DB, Session, SynthesisSettings, synthesise
 from tests.bench.command import bench_main
 from tests.bench.tables import table
+from tools.ctc_evaluation import GREEDY
 from tools.ctc_tasks import CORPUS
 from tools.demo_run import DEMO_BUNDLE
 from tools.oracle import Oracle
-from tools.transcribe import ErrorCount, count_errors, transcribe
+from tools.transcribe import ErrorCount, count_errors, finals, sum_errors, transcript_of
 
 FIRST_SEED = 7_000_000
 SNRS_DB = (-np.inf, -9.0, -7.0, -5.0, DEFAULT_SNR_DB, -1.0, 1.0, 3.0)
 QUICK_SNRS_DB = (-np.inf, -5.0, DEFAULT_SNR_DB, 0.0)
 N_RANDOM = 24
-GREEDY = {"method": "greedy", "lm_weight": "0"}
 HEADER = ("SNR dB", "text", "characters", "greedy", "beam+LM", "oracle", "subs", "dels", "ins")
 
 
@@ -52,13 +52,14 @@ def measure(kind: str, snr_db: float, *, n_texts: int) -> dict[str, Any]:
     beam, greedy = open_engine(DEMO_BUNDLE), open_engine(DEMO_BUNDLE, decoder=GREEDY)
     oracle = Oracle(rate_hz=SynthesisSettings().rate_hz)
     wanted = texts(kind, n_texts)
-    pairs: dict[str, list[tuple[str, str]]] = {"greedy": [], "beam": []}
+    counts: dict[str, list[ErrorCount]] = {"greedy": [], "beam": []}
     named: list[float] = []
     for text, session in zip(wanted, sessions(wanted, snr_db), strict=True):
-        pairs["greedy"].append((text, transcribe(greedy, session.samples)))
-        pairs["beam"].append((text, transcribe(beam, session.samples)))
+        for name, engine in (("greedy", greedy), ("beam", beam)):
+            transcript = transcript_of(finals(engine, session.samples))
+            counts[name].append(count_errors(text, transcript))
         named += [oracle.accuracy(session)] * len(text)
-    found = {name: count_errors(given) for name, given in pairs.items()}
+    found = {name: sum_errors(given) for name, given in counts.items()}
     return {
         "snr_db": snr_db,
         "text": kind,
@@ -73,8 +74,12 @@ def constant_phrase(n_texts: int) -> float:
     """Return the error rate of always answering one phrase, chosen on training text."""
     train = CORPUS.read_text("utf-8").splitlines()
     judges = train[::30]
-    best = min(train[::10], key=lambda phrase: count_errors((j, phrase) for j in judges).cer)
-    return count_errors((text, best) for text in texts("everyday", n_texts)).cer
+
+    def cer(phrase: str, truths: list[str]) -> float:
+        return sum_errors(count_errors(truth, phrase) for truth in truths).cer
+
+    best = min(train[::10], key=lambda phrase: cer(phrase, judges))
+    return cer(best, texts("everyday", n_texts))
 
 
 def _figures(errors: ErrorCount) -> dict[str, float]:
