@@ -37,8 +37,8 @@ LEAST = -50.0
 class SpellerSettings:
     """What is chosen beforehand, not fitted.
 
-    On recordings of one person, left-out accuracy at 1 s stays within 2 points for a ridge of 0.003 to
-    0.03, a memory of 0.02 to 0.033 s, a limit of 2 to 10 and 4 to 6 harmonics.
+    On recordings of one person, left-out accuracy at 1 s stays within 2 points for a ridge of
+    0.003 to 0.03, a memory of 0.02 to 0.033 s, a limit of 2 to 10 and 4 to 6 harmonics.
 
     ``step_rate_hz``: samples are averaged to about this rate. ``memory_s``: how long the
     background's autoregression remembers. ``ridge``: see ``fit_whitening``. ``limit``: in standard
