@@ -92,3 +92,18 @@ def test_does_not_replace_a_bundle_unasked(
     assert train("--simulate", "--out", str(tmp_path / "b.eegb")) == 2
     assert "exists" in capsys.readouterr().err
     assert (tmp_path / "b.eegb").read_bytes() == b"precious"
+
+
+def test_every_tenth_span_is_held_out_and_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = record(tmp_path / "long.xdf", *["ab"] * 9, "ba")
+    out = tmp_path / "b"
+    assert train(str(path), "--out", str(out), "--json", *SMALL) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    bundle = load_bundle(out)
+    assert bundle.sha256 == summary["sha256"]
+    scores = bundle.manifest.evaluation.scores
+    assert scores["decoder"]["texts"] == scores["greedy"]["texts"] == 1
+    assert scores["decoder"]["characters"] == 2
+    assert scores == summary["scores"]
