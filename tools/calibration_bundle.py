@@ -62,7 +62,7 @@ def write_calibration(
         files={},
         confidence=_confidence(calibration),
         provenance=Provenance(command=command, versions=_versions(), data=data),
-        evaluation=Evaluation(verdict=figures["verdict"], scores=figures),
+        evaluation=Evaluation(scores=figures),
     )
     files = {
         MODEL: model,
@@ -113,7 +113,7 @@ An SSVEP speller of {len(spec.vocabulary)} symbols, fitted to one person:
 
 Held-out trials read right: {figures["accuracy"]:.1%}, 95 % interval {low:.1%} to {high:.1%}
 ({figures["validation"]}, {figures["n_trials"]} trials); chance is {figures["chance"]:.1%}.
-Verdict of the controls: {figures["verdict"]}.
+Finding: {figures["finding"]}. Verdict of an evaluation: none yet.
 
 Made by `{manifest.provenance.command}` on {manifest.created}.
 It fits the person, montage and screen it was made with, and nobody else.

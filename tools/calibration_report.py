@@ -16,25 +16,26 @@ from pipeline.selection import wolpaw_bits
 if TYPE_CHECKING:
     from tools.calibrate import Calibration
 
-Verdict = Literal["reads EEG", "not shown", "fooled"]
+Finding = Literal["above chance", "not above chance", "above chance with shuffled labels"]
 
 EARLY_THRESHOLDS = (0.8, 0.9, 0.95, 0.99)
 
 
-def verdict_of(calibration: Calibration) -> Verdict:
-    """Return what the controls allow to be said.
+def finding_of(calibration: Calibration) -> Finding:
+    """Return what chance level and shuffled labels allow to be said.
 
-    ``fooled``: shuffled labels are read, on average, above the binomial band of chance.
-    ``reads EEG``: the interval lies above chance, and no shuffle reads as well.
+    It is no verdict: whether the bundle reads EEG is for an evaluation with noise inputs to say.
+    ``above chance``: the interval lies above chance, and no shuffle reads as well.
+    ``above chance with shuffled labels``: on average, and so something is wrong.
     """
     n_symbols = len(calibration.spec.vocabulary)
     right = is_right(calibration.scores, calibration.data.labels)[:, -1]
     shuffled = calibration.shuffled[:, -1]
     if shuffled.size and shuffled.mean() > chance_band(n_symbols, len(right))[1]:
-        return "fooled"
+        return "above chance with shuffled labels"
     low, _ = wilson_interval(int(right.sum()), len(right))
     above = low > 1 / n_symbols and shuffled.size > 0 and bool((shuffled < right.mean()).all())
-    return "reads EEG" if above else "not shown"
+    return "above chance" if above else "not above chance"
 
 
 def figures_of(calibration: Calibration) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def figures_of(calibration: Calibration) -> dict[str, Any]:
         "folds": _folds(calibration),
         "lengths": _lengths(calibration),
         "early": _early(calibration),
-        "verdict": verdict_of(calibration),
+        "finding": finding_of(calibration),
     }
 
 
@@ -149,7 +150,7 @@ def report_lines(figures: dict[str, Any]) -> list[str]:
             f"  shuffled  {shuffled['accuracy']:.1%}, highest of {shuffled['n']} shuffles"
             f" {shuffled['highest']:.1%}, p = {shuffled['p']:.3f}"
         )
-    lines.append(f"  verdict   {figures['verdict']}")
+    lines.append(f"  finding   {figures['finding']}; verdict: not evaluated")
     lines.append("  seconds of EEG   right   95 % interval     bit/min")
     for row in figures["lengths"]:
         low, high = row["interval_95"]

@@ -10,7 +10,7 @@ from runtime.recording import RecordingSource
 from tests.given import needs_data, recording
 from tests.ssvep_recordings import SYMBOLS, write_layout, write_session
 from tools.calibrate import Calibration, calibrate_ssvep
-from tools.calibration_report import figures_of, report_lines, verdict_of
+from tools.calibration_report import figures_of, report_lines, finding_of
 from tools.labelled_trials import Recording, read_recording
 from tools.layout import SsvepLayout, read_layout
 
@@ -44,7 +44,7 @@ def test_a_responding_person_is_read_and_the_control_is_not(tmp_path: Path) -> N
     assert [f["held_out"] for f in figures["folds"]] == ["1.npy", "2.npy", "3.npy"]
     assert figures["accuracy"] > 0.9
     assert figures["shuffled"]["highest"] < 0.45
-    assert figures["verdict"] == "reads EEG"
+    assert figures["finding"] == "above chance"
     assert calibration.spec.vocabulary == SYMBOLS
     assert calibration.window.offset_samples == 35
     assert calibration.window.checkpoints_samples[-1] == 250
@@ -52,8 +52,8 @@ def test_a_responding_person_is_read_and_the_control_is_not(tmp_path: Path) -> N
     assert "leave one recording out, 72 trials of 6 symbols" in lines
 
 
-def test_without_a_response_the_verdict_is_not_shown(tmp_path: Path) -> None:
-    assert verdict_of(calibrated(tmp_path, 1, 2, amplitude=0.0)) == "not shown"
+def test_without_a_response_nothing_is_above_chance(tmp_path: Path) -> None:
+    assert finding_of(calibrated(tmp_path, 1, 2, amplitude=0.0)) == "not above chance"
 
 
 def test_one_recording_is_cut_into_folds_by_trial(tmp_path: Path) -> None:
