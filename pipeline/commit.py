@@ -90,6 +90,7 @@ class CtcStream:
         self._search: Search | None = None
         self._shown: tuple[int, ...] = ()
         self._restarted = 0
+        self._final_from = 0
         self._next = 0
         self._tainted: list[tuple[int, int]] = []
 
@@ -227,6 +228,7 @@ class CtcStream:
         symbols = tuple(self._vocabulary[e.symbol] for e in piece)
         delete, text = read_tail(symbols)
         span = self._span(piece)
+        self._final_from = span[0]
         confidence = share * _emitted(piece)
         if confidence < self._settings.abstain_below:
             figures: dict[str, Figure] = {"reason": "unsure", "text": text, "delete": delete}
@@ -253,9 +255,11 @@ class CtcStream:
         )
 
     def _span(self, piece: list[Emission]) -> tuple[int, int]:
+        """Return where a piece lies, never before the last final, however its rivals placed it."""
         if not piece:
             return self._next, self._next
-        return piece[0].first, piece[-1].last + self._frame_samples
+        start = max(piece[0].first, self._final_from)
+        return start, max(piece[-1].last, start) + self._frame_samples
 
     def _taint(self, sample: int) -> None:
         stop = sample + self._frame_samples

@@ -18,13 +18,18 @@ from pipeline.arpa import Arpa, read_arpa
 
 START, END, UNKNOWN, SPACE = "<s>", "</s>", "<unk>", "<sp>"
 MAX_KEPT = 4096
-"""States kept computed, 1 kB each; beyond that all are forgotten, and computed anew when needed."""
+"""States kept computed, 2 kB each; beyond that all are forgotten, and computed anew when needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What follows from one state."""
+    """What follows from one state, by token and by symbol of the vocabulary.
 
+    After the tokens come an entry for what is no token, and one for the blank.
+    """
+
+    log_p: NDArray[np.float64]
+    after: NDArray[np.int32]
     scores: NDArray[np.float64]
     next_state: array[int]
     end: float
@@ -51,14 +56,15 @@ class LanguageModel:
         self.floor = floor
         self._arpa = arpa
         ids = {token: k for k, token in enumerate(arpa.tokens)}
-        self._unknown = ids.get(UNKNOWN, -1)
-        self._end = ids.get(END, self._unknown)
-        self._uniform = -math.log(max(1, len(ids.keys() - {START})))
+        nobody, blank = len(ids), len(ids) + 1
+        unknown = ids.get(UNKNOWN, nobody)
         given = lm_symbols or {}
         names = [given.get(s, SPACE if s == " " else s.lower()) for s in self.vocabulary]
         spoken = {token: k for token, k in ids.items() if token not in (START, END)}
-        self._tokens = np.array([spoken.get(n, self._unknown) for n in names], np.intp)
-        self._silent = np.array([not s for s in self.vocabulary])
+        columns = [spoken.get(n, unknown) if n else blank for n in names]
+        self._columns = np.array(columns, np.intp)
+        self._end = ids.get(END, unknown)
+        self._uniform = -math.log(max(1, len(ids.keys() - {START})))
         self._start = self._first_child_of_root(ids[START]) if START in ids else 0
         self._rows: dict[int, _Row] = {}
 
@@ -103,28 +109,30 @@ class LanguageModel:
         return int(arpa.first_child[0] + np.searchsorted(children, token)) if arpa.order > 1 else 0
 
     def _compute(self, state: int) -> _Row:
-        """Back off from the empty context to ``state``: what is longer replaces what is shorter."""
+        """Back off to the next shorter context; what this context lists replaces it."""
         arpa = self._arpa
-        contexts = [state]
-        while contexts[-1]:
-            contexts.append(int(arpa.suffix[contexts[-1]]))
-        log_p = np.empty(len(arpa.tokens))
-        after = np.zeros(len(arpa.tokens), np.int32)
-        for context in reversed(contexts):
-            start, stop = arpa.first_child[context], arpa.first_child[context + 1]
-            log_p += arpa.back_off[context]
-            log_p[arpa.token[start:stop]] = arpa.log_p[start:stop]
-            if arpa.depth[context] + 1 < arpa.order:  # the longest n-grams are no contexts
-                after[arpa.token[start:stop]] = np.arange(start, stop)
-        unknown = log_p[self._unknown] if self._unknown >= 0 else self._uniform
-        scores = np.where(self._tokens >= 0, log_p[self._tokens], unknown)
-        next_state = np.where(self._tokens >= 0, after[self._tokens], 0)
-        scores = np.where(self._silent, 0.0, np.clip(scores, self.floor, 0.0))
-        next_state = np.where(self._silent, state, next_state)
+        n_tokens = len(arpa.tokens)
+        if state:
+            suffix = int(arpa.suffix[state])
+            shorter = self._rows.get(suffix) or self._compute(suffix)
+            log_p = shorter.log_p + arpa.back_off[state]
+            after = shorter.after.copy()
+        else:
+            log_p = np.zeros(n_tokens + 2)
+            after = np.zeros(n_tokens + 2, np.int32)
+        start, stop = arpa.first_child[state], arpa.first_child[state + 1]
+        listed = arpa.token[start:stop]
+        log_p[listed] = arpa.log_p[start:stop]
+        if arpa.depth[state] + 1 < arpa.order:  # the longest n-grams are no contexts
+            after[listed] = np.arange(start, stop)
+        log_p[n_tokens:] = self._uniform, 0.0
+        after[n_tokens:] = 0, state
+        bounded = np.minimum(np.maximum(log_p, self.floor), 0.0)
+        scores = bounded[self._columns]
         scores.flags.writeable = False
-        end = float(np.clip(log_p[self._end] if self._end >= 0 else unknown, self.floor, 0.0))
+        next_state = array("i", after[self._columns].tobytes())
         if len(self._rows) >= MAX_KEPT:
             self._rows.clear()
-        row = _Row(scores, array("i", next_state.tolist()), end)
+        row = _Row(log_p, after, scores, next_state, float(bounded[self._end]))
         self._rows[state] = row
         return row
