@@ -39,8 +39,9 @@ class Montage:
 
     def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return ``(n_samples, n_wanted)`` float32 µV of raw values ``(n_samples, n_channels)``."""
-        picked = values[:, self.columns].astype(np.float32, copy=False)
-        return picked if (self.to_uv == 1.0).all() else picked * self.to_uv
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number taints, later
+            picked = values[:, self.columns].astype(np.float32, copy=False)
+            return picked if (self.to_uv == 1.0).all() else picked * self.to_uv
 
 
 def make_montage(

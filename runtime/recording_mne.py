@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import configparser
 import struct
 import warnings
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import RecordingError
+from runtime.recording_check import check_before_mne
 from runtime.recording_raw import RawRecording
 
 if TYPE_CHECKING:
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".fif", ".fif.gz", ".edf", ".bdf", ".vhdr", ".set")
 VOLTS = "V"
+CRASHING = (".set",)
+"""What is read in a process of its own: scipy's reader of MATLAB files crashes on damaged ones."""
 
 _BROKEN = (
     ArithmeticError,
@@ -25,16 +32,18 @@ _BROKEN = (
     EOFError,
     LookupError,
     MemoryError,
+    NameError,  # a local variable never set, in scipy's reader of MATLAB files
     NotImplementedError,
     OSError,
     RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
+    configparser.Error,
     struct.error,
     zlib.error,
 )
-"""What MNE's readers raise on files that are not whole."""
+"""What MNE's readers raise on files that are not whole, beside a plain ``Exception``."""
 
 
 def read_mne(path: Path) -> RawRecording:
@@ -45,25 +54,31 @@ def read_mne(path: Path) -> RawRecording:
     """
     if not path.exists():
         raise RecordingError(f"{path}: no such recording")
+    check_before_mne(path)
+    if path.suffix.lower() not in CRASHING:
+        return _read(path)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        try:
+            return apart.submit(_read, path).result()
+        except BrokenProcessPool:
+            raise RecordingError(f"{path}: damaged so that its reader crashed") from None
+
+
+def _read(path: Path) -> RawRecording:
     import mne  # offline only
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            raw = mne.io.read_raw(str(path), preload=True, verbose="CRITICAL")
-            kinds = raw.get_channel_types()
-            wanted = "eeg" if "eeg" in kinds else "misc"
-            picks = [k for k, kind in enumerate(kinds) if kind == wanted]
-            values = raw.get_data(picks=picks, verbose="CRITICAL").T if picks else np.empty((0, 0))
-            notes = raw.annotations
-            onsets = raw.time_as_index(notes.onset, use_rounding=True, origin=notes.orig_time)
-            markers = [(str(t), float(k)) for t, k in zip(notes.description, onsets, strict=True)]
-            markers.sort(key=lambda pair: pair[1])
-            labels = tuple(raw.ch_names[k] for k in picks)
-            rate_hz = float(raw.info["sfreq"])
-    except _BROKEN as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RecordingError(f"{path}: not a readable recording ({said})") from None
+    with _Fence(path):
+        raw = mne.io.read_raw(str(path), preload=True, verbose="CRITICAL")
+        kinds = raw.get_channel_types()
+        wanted = "eeg" if "eeg" in kinds else "misc"
+        picks = [k for k, kind in enumerate(kinds) if kind == wanted]
+        values = raw.get_data(picks=picks, verbose="CRITICAL").T if picks else np.empty((0, 0))
+        notes = raw.annotations
+        onsets = raw.time_as_index(notes.onset, use_rounding=True, origin=notes.orig_time)
+        markers = [(str(t), float(k)) for t, k in zip(notes.description, onsets, strict=True)]
+        markers.sort(key=lambda pair: pair[1])
+        labels = tuple(raw.ch_names[k] for k in picks)
+        rate_hz = float(raw.info["sfreq"])
     if not picks:
         raise RecordingError(f"{path}: no EEG channels; it has {', '.join(sorted(set(kinds)))}")
     return RawRecording(
@@ -76,3 +91,28 @@ def read_mne(path: Path) -> RawRecording:
         stamps=None,
         markers=markers,
     )
+
+
+class _Fence:
+    """Turns what MNE raises on a damaged file into our one sentence.
+
+    Some of its readers raise ``Exception`` itself; subclasses we do not know still pass.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._quiet = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        self._quiet.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        self._quiet.__exit__(None, None, None)
+        from scipy.io.matlab import MatReadError  # EEGLAB files are MATLAB's
+
+        if kind is Exception or isinstance(error, (*_BROKEN, MatReadError)):
+            said = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RecordingError(f"{self._path}: not a readable recording ({said})") from None

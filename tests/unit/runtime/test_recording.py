@@ -11,14 +11,17 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
+import scipy.io
 from numpy.typing import NDArray
 
 from pipeline.errors import RecordingError
 from pipeline.values import Event, Marker
+from runtime import recording_mne
 from runtime.recorder import Recorder
 from runtime.recording import RecordingSource, read_recording
 from runtime.source import RawStream, drain
 from runtime.xdf_writer import XdfWriter, stream_header
+from tests.crashing import crash
 from tests.given import needs_data, recording
 
 RATE_HZ = 100.0
@@ -493,55 +496,149 @@ def test_exact_stamps_place_markers_on_their_very_sample() -> None:
     assert [marker.index for marker in markers] == wanted
 
 
-def mne_raw() -> mne.io.RawArray:
+def write_fif(path: Path) -> None:
     info = mne.create_info(list(LABELS), RATE_HZ, "eeg")
     raw = mne.io.RawArray(eeg().T * 1e-6, info, verbose="ERROR")
     raw.set_annotations(mne.Annotations([1.0, 2.5], [0, 0], ["stim:on", "trial:end"]))
-    return raw
+    raw.save(path, verbose="ERROR")
 
 
-def save(raw: mne.io.RawArray, path: Path) -> None:
-    if path.suffix == ".fif":
-        raw.save(path, verbose="ERROR")
-    else:
-        kinds = {".edf": "edf", ".bdf": "bdf", ".vhdr": "brainvision", ".set": "eeglab"}
-        mne.export.export_raw(path, raw, fmt=kinds[path.suffix], verbose="ERROR")
+def write_brainvision(path: Path) -> None:
+    channels = "".join(f"Ch{k + 1}={label},,1,µV\n" for k, label in enumerate(LABELS))
+    path.write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\nMarkerFile={path.stem}.vmrk\nDataFormat=BINARY\n"
+        f"DataOrientation=MULTIPLEXED\nNumberOfChannels=3\nSamplingInterval={1e6 / RATE_HZ:g}\n"
+        f"[Binary Infos]\nBinaryFormat=IEEE_FLOAT_32\n[Channel Infos]\n{channels}"
+    )
+    path.with_suffix(".eeg").write_bytes(eeg().tobytes())
+    path.with_suffix(".vmrk").write_text(
+        "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\n[Marker Infos]\n"
+        "Mk1=Comment,stim:on,101,1,0\nMk2=Comment,trial:end,251,1,0\n"
+    )
 
 
-MNE_NAMES = ("a_raw.fif", "a.edf", "a.bdf", "a.vhdr", "a.set")
+def write_edf(path: Path, *, n_value_bytes: int = 2) -> None:
+    """Write EDF+ or BDF+ in records of a second, with the markers in an annotation channel."""
+    full, n_notes = 1 << (8 * n_value_bytes - 1), 60
+    notes_label = "EDF Annotations" if n_value_bytes == 2 else "BDF Annotations"
+    labels = [*LABELS, notes_label]
+    columns: list[tuple[int, list[str]]] = [
+        (16, labels),
+        (80, [""] * 4),
+        (8, ["uV", "uV", "uV", ""]),
+        (8, ["-200", "-200", "-200", "-1"]),
+        (8, ["200", "200", "200", "1"]),
+        (8, [str(-full)] * 4),
+        (8, [str(full - 1)] * 4),
+        (80, [""] * 4),
+        (8, ["100", "100", "100", str(n_notes)]),
+        (32, [""] * 4),
+    ]
+    version = b"0       " if n_value_bytes == 2 else b"\xffBIOSEMI"
+    fixed = f"{'X X X X':80}{'Startdate 01-JAN-2020 X X X':80}01.01.2000.00.00{256 * 5:<8}"
+    fixed += f"{'EDF+C' if n_value_bytes == 2 else 'BDF+C':44}{4:<8}{1:<8}{4:<4}"
+    head = version + fixed.encode()
+    head += "".join(f"{text:{size}}" for size, texts in columns for text in texts).encode()
+    digital = np.round((eeg() + 200) / 400 * (2 * full - 1)).astype(np.int64) - full
+    with path.open("wb") as out:
+        out.write(head)
+        for second in range(4):
+            block = digital[second * 100 : second * 100 + 100].T.astype("<i4")
+            out.write(block[..., None].view(np.uint8)[..., :n_value_bytes].tobytes())
+            notes = f"+{second}\x14\x14\x00"
+            notes += {1: "+1\x14stim:on\x14\x00", 2: "+2.5\x14trial:end\x14\x00"}.get(second, "")
+            out.write(notes.encode().ljust(n_notes * n_value_bytes, b"\x00"))
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MNE_NAMES)
+def write_bdf(path: Path) -> None:
+    write_edf(path, n_value_bytes=3)
+
+
+def write_eeglab(path: Path) -> None:
+    events = np.array(
+        [("stim:on", 101.0), ("trial:end", 251.0)], dtype=[("type", object), ("latency", object)]
+    )
+    places = np.array([(label,) for label in LABELS], dtype=[("labels", object)])
+    saved = {
+        "setname": "a", "nbchan": 3, "trials": 1, "pnts": 400, "srate": RATE_HZ,
+        "xmin": 0.0, "xmax": 3.99, "data": eeg().T, "chanlocs": places, "event": events,
+        "epoch": [], "times": np.arange(400) * 10.0, "icawinv": [], "icaweights": [],
+    }  # fmt: skip
+    scipy.io.savemat(path, {"EEG": saved}, appendmat=False)
+
+
+MNE_FILES = (
+    ("a_raw.fif", write_fif),
+    ("a.vhdr", write_brainvision),
+    ("a.edf", write_edf),
+    ("a.bdf", write_bdf),
+    ("a.set", write_eeglab),
+)
+
+
+@pytest.mark.parametrize(("name", "make"), MNE_FILES)
 def test_what_mne_reads_comes_in_microvolts_with_annotations_as_markers(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, make: Callable[[Path], None]
 ) -> None:
-    try:
-        save(mne_raw(), tmp_path / name)
-    except (ImportError, RuntimeError, ValueError) as error:
-        pytest.skip(f"MNE cannot write {name} here: {error}")
+    make(tmp_path / name)
     samples, markers, events = read(RecordingSource(tmp_path / name, channels=("Cz", "Fz")))
-    np.testing.assert_allclose(samples, eeg()[:, [1, 0]], atol=0.05)
+    np.testing.assert_allclose(samples, eeg()[:, [1, 0]], atol=0.01)
     assert [(m.text.removeprefix("Comment/"), m.index) for m in markers] == [
-        ("stim:on", 100), ("trial:end", 250),
-    ]  # fmt: skip
+        ("stim:on", 100),
+        ("trial:end", 250),
+    ]
     assert events == []
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MNE_NAMES)
-def test_damaged_files_that_mne_would_read_never_escape(tmp_path: Path, name: str) -> None:
-    try:
-        save(mne_raw(), tmp_path / name)
-    except (ImportError, RuntimeError, ValueError) as error:
-        pytest.skip(f"MNE cannot write {name} here: {error}")
+@pytest.mark.parametrize(("name", "make"), MNE_FILES)
+def test_damaged_files_that_mne_would_read_never_escape(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / name)
     rng = np.random.default_rng(4)
+    path = tmp_path / name
+    for part in {path, path.with_suffix(".vmrk")} if name.endswith(".vhdr") else {path}:
+        whole = part.read_bytes()
+        for k in range(4 if name.endswith(".set") else 60):
+            damaged = bytearray(whole)
+            for at in rng.integers(0, min(len(whole), 3000), 3):
+                damaged[at] = int(rng.integers(0, 256))
+            part.write_bytes(damaged if k % 2 else whole[: len(whole) * k // 60])
+            refused_or_read(path)
+        part.write_bytes(whole)
+
+
+def test_a_file_that_crashes_its_reader_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_eeglab(tmp_path / "a.set")
+    monkeypatch.setattr(recording_mne, "_read", crash)
+    with pytest.raises(RecordingError, match="its reader crashed"):
+        read_recording(tmp_path / "a.set")
+
+
+@pytest.mark.parametrize(("name", "make"), [entry for entry in MNE_FILES if entry[0] != "a.vhdr"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+def test_a_cut_off_file_that_mne_would_read_is_refused(
+    tmp_path: Path, name: str, make: Callable[[Path], None], share: float
+) -> None:
+    make(tmp_path / name)
     whole = (tmp_path / name).read_bytes()
-    for k in range(40):
-        damaged = bytearray(whole)
-        damaged[int(rng.integers(0, min(len(whole), 3000)))] = int(rng.integers(0, 256))
-        (tmp_path / name).write_bytes(damaged if k % 2 else damaged[: len(damaged) * k // 40])
-        refused_or_read(tmp_path / name)
+    (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+    assert refused_or_read(tmp_path / name)
+
+
+def test_fif_tags_that_go_in_a_circle_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a_raw.fif"
+    write_fif(path)
+    data = bytearray(path.read_bytes())
+    second = 16 + int.from_bytes(data[8:12], "big")
+    data[second + 12 : second + 16] = (16).to_bytes(4, "big")  # its successor is the first's data
+    data[28:32] = (second).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert refused_or_read(path)
 
 
 SIDECAR = {"rate_hz": RATE_HZ, "channels": LABELS, "unit": "mV"}
