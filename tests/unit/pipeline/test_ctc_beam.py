@@ -259,11 +259,13 @@ def _state(lm: LanguageModel, tail: tuple[int, ...]) -> int:
 
 
 def test_who_still_speaks_does_not_end_the_sentence() -> None:
-    beam = PrefixBeam(4, width=16, lm=model(), lm_weight=1.0)
-    run(beam, np.log(np.array([[0.01, 0.4, 0.58, 0.01]])))
-    best = beam.tail
-    beam.end(quiet_since=-1)
-    assert beam.tail == best
+    log_p = np.log(np.array([[0.005, 0.005, 0.985, 0.005], [0.6, 0.39, 0.005, 0.005]]))
+    for quiet_since, tail in ((-1, (2,)), (0, ()), (1, (2, 1))):
+        beam = PrefixBeam(4, width=16, lm=model(), lm_weight=1.0)
+        run(beam, log_p)
+        assert beam.tail == (2,)
+        beam.end(quiet_since=quiet_since)  # impossible after symbol 2 alone
+        assert beam.tail == tail
 
 
 def test_after_a_backspace_the_language_model_is_where_it_was() -> None:
