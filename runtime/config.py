@@ -45,6 +45,8 @@ from runtime.places import cache_folder, runtime_folder, state_folder
 from runtime.tables import Hook, Table, read_table
 
 MAX_FILE_BYTES = 1 << 20
+PAUSE_MARKER = "pause"
+RESUME_MARKER = "resume"
 STAGES = ("acquire", "filter", "model", "decode", "publish")
 
 
@@ -69,8 +71,8 @@ class Stream(Table, frozen=True):
     silent_s: Seconds = 2.0
     history_s: HistorySeconds = 5.0
     channels: ChannelMap = msgspec.field(default_factory=dict)
-    pause_marker: MarkerName = "pause"
-    resume_marker: MarkerName = "resume"
+    pause_marker: MarkerName = PAUSE_MARKER
+    resume_marker: MarkerName = RESUME_MARKER
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong between the keys of one stream."""

@@ -114,7 +114,11 @@ class Daemon:
             stack.callback(threads.shutdown)
             for settings in config.streams:
                 inputs = StreamInputs(
-                    settings, engines[settings.name], config.record, self._session
+                    settings,
+                    engines[settings.name],
+                    config.record,
+                    self._session,
+                    every_decode=config.publish.every_decode,
                 )
                 stack.callback(inputs.close)
                 self._streams.append(

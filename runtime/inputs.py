@@ -10,6 +10,7 @@ import structlog
 from runtime.lsl import LslSource
 from runtime.messages import Final, encode
 from runtime.recorder import Recorder
+from runtime.recording_raw import RecordedRun
 
 if TYPE_CHECKING:
     from pipeline.values import Event
@@ -23,8 +24,17 @@ log = structlog.get_logger()
 class StreamInputs:
     """What a stream's service reads from, and what writes beside it."""
 
-    def __init__(self, settings: Stream, engine: Engine, record: Record, session: str) -> None:
+    def __init__(
+        self,
+        settings: Stream,
+        engine: Engine,
+        record: Record,
+        session: str,
+        *,
+        every_decode: bool,
+    ) -> None:
         self._settings = settings
+        self._every_decode = every_decode
         self._record = record
         self._session = session
         self._recorder: Recorder | None = None
@@ -47,6 +57,15 @@ class StreamInputs:
             marker_stream=f"{stream.name}-markers",
             on_event=self._on_trouble,
             clock=pylsl.local_clock,
+        )
+        self._recorder.run(
+            RecordedRun(
+                stream=self._settings.name,
+                pause_marker=self._settings.pause_marker,
+                resume_marker=self._settings.resume_marker,
+                channels=self._settings.channels,
+                every_decode=self._every_decode,
+            )
         )
         log.info("recording", stream=self._settings.name, path=str(path))
         return self._recorder

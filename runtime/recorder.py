@@ -3,8 +3,8 @@
 One XDF file per session: the EEG as it came (all channels, its own format, raw stamps), the
 markers as they came, the clock offsets, the decoded texts (stream ``<name>-text``), and
 ``eegscribe-inputs``: a JSON string per marker and event as the chain took it, with ``index`` and
-``known_at``. Samples count from the first received, so the nth recorded sample is sample n, but
-for those dropped, which are told.
+``known_at``, after one of what a replay needs of the configuration. Samples count from the first
+received, so the nth recorded sample is sample n, but for those dropped, which are told.
 
 The reader thread only copies into a bounded queue; a thread of the recorder's own writes.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from runtime.recording_raw import RecordedRun
     from runtime.source import RawStream
 
 INPUTS_STREAM = "eegscribe-inputs"
@@ -82,6 +83,10 @@ class Recorder:
         self._queue: queue.Queue[Job | None] = queue.Queue(queue_size)
         self._thread = threading.Thread(target=self._run, name="eegscribe-recorder", daemon=True)
         self._thread.start()
+
+    def run(self, run: RecordedRun) -> None:
+        """Record what a replay needs of the configuration."""
+        self._string(self._inputs, json.dumps({"run": asdict(run)}, ensure_ascii=False))
 
     def samples(self, values: NDArray[Any], stamps: NDArray[np.float64]) -> None:
         """Record samples ``(n_samples, n_channels)`` in the stream's format; copies both."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from runtime.recording_raw import RawRecording
+    from runtime.recording_raw import RawRecording, RecordedRun
 
 Known = TypeVar("Known", Marker, Event)
 
@@ -85,8 +85,10 @@ class RecordingSource:
         self._timeline: Timeline | None = None
         self._markers: deque[Marker] = deque()
         self._events: deque[Event] = deque()
+        self._held: list[tuple[int, int]] = []
         self._next = 0
         self.n_samples = 0
+        self.run: RecordedRun | None = None
 
     def open(self, timeout_s: float | None) -> StreamInfo:
         """Read the file; ``timeout_s`` is not needed.
@@ -97,9 +99,11 @@ class RecordingSource:
         raw = self._raw = read_recording(
             self._path, stream=self._stream, markers=self._marker_stream
         )
+        self.run = raw.run
+        renamed = raw.run.channels if self._renamed is None and raw.run else self._renamed
         try:
             self._montage = make_montage(
-                raw.labels, raw.units, wanted=self._wanted, renamed=self._renamed
+                raw.labels, raw.units, wanted=self._wanted, renamed=renamed
             )
         except ValueError as error:
             raise RecordingError(f"{self._path}: {error}") from None
@@ -126,6 +130,7 @@ class RecordingSource:
             known, told = raw.inputs
             markers = [replace(m, known_at=min(m.known_at, self.n_samples)) for m in known]
             events = [_within(event, self.n_samples) for event in told]
+            self._held = [span for event in told for span in _overrun(event)]
         self._events = deque(sorted(events, key=lambda event: event.known_at))
         self._markers = deque(sorted(markers, key=lambda marker: marker.known_at))
         return StreamInfo(
@@ -152,10 +157,14 @@ class RecordingSource:
         if first >= self.n_samples:
             raise StreamEnded
         self._next = stop
-        samples = self._montage.apply(self._raw.values[first:stop])
+        samples = np.ascontiguousarray(self._montage.apply(self._raw.values[first:stop]))
+        if any(begin < stop and end > first for begin, end in self._held):
+            samples = samples.copy()
+            for begin, end in self._held:
+                samples[max(begin - first, 0) : max(end - first, 0)] = np.nan
         return Batch(
             first,
-            np.ascontiguousarray(samples),
+            samples,
             tuple(_until(self._markers, stop)),
             tuple(_until(self._events, stop)),
         )
@@ -175,6 +184,14 @@ def _until(waiting: deque[Known], stop: int) -> list[Known]:
     while waiting and waiting[0].known_at <= stop:
         taken.append(waiting.popleft())
     return taken
+
+
+def _overrun(event: Event) -> list[tuple[int, int]]:
+    """Return the samples that the daemon's chain never saw, though they were recorded."""
+    n_samples = event.figures.get("n_samples")
+    if event.kind != "overrun" or "by" in event.figures or not isinstance(n_samples, int):
+        return []
+    return [(max(0, event.sample), max(0, event.sample) + max(0, n_samples))]
 
 
 def _within(event: Event, n_samples: int) -> Event:

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 MAX_RATE_HZ = 1e6
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """What of the configuration a replay needs to give our own daemon's messages again.
+
+    ``channels`` maps the bundle's channel names to the stream's labels where they differ.
+    """
+
+    stream: str
+    pause_marker: str
+    resume_marker: str
+    channels: dict[str, str]
+    every_decode: bool
+
+
 @dataclass(slots=True)
 class RawRecording:
     """What a reader of one format gives.
@@ -26,7 +40,7 @@ class RawRecording:
     raw, in seconds, or None where samples are regular by definition. ``markers`` are
     ``(text, stamp)`` on the EEG's clock, or ``(text, sample index)`` without ``stamps``, in order.
     ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its chain
-    took them; None otherwise.
+    took them; None otherwise. ``run`` says how it was configured, where the recording says so.
     """
 
     name: str
@@ -38,6 +52,7 @@ class RawRecording:
     stamps: NDArray[np.float64] | None
     markers: list[tuple[str, float]] = field(default_factory=list)
     inputs: tuple[list[Marker], list[Event]] | None = None
+    run: RecordedRun | None = None
 
     def check(self, where: str) -> None:
         """Refuse what no chain could run on.

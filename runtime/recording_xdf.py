@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.errors import RecordingError
 from pipeline.values import Event, Figure, Marker
 from runtime.recorder import INPUTS_STREAM, INPUTS_TYPE
-from runtime.recording_raw import RawRecording, without_dropped
+from runtime.recording_raw import RawRecording, RecordedRun, without_dropped
 from runtime.xdf_check import check_xdf
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None
         stamps=stamps,
         markers=_markers(eeg, streams, markers),
         inputs=_inputs(streams),
+        run=_run(streams),
     )
 
 
@@ -216,29 +217,52 @@ def _markers(
 
 def _inputs(streams: list[dict[str, Any]]) -> tuple[list[Marker], list[Event]] | None:
     """Return what our own recorder wrote of markers and events, or None for a foreign file."""
-    ours = [
-        s for s in streams if _text(s, "type") == INPUTS_TYPE and _text(s, "name") == INPUTS_STREAM
-    ]
-    if not ours:
+    entries = _entries(streams)
+    if entries is None:
         return None
     markers: list[Marker] = []
     events: list[Event] = []
     dropped: list[tuple[int, int]] = []
-    for row in ours[0]["time_series"]:
-        text = str(row[0])
-        if len(text) > MAX_INPUT_CHARACTERS:
-            raise ValueError(f"an entry of {len(text)} characters in {INPUTS_STREAM}")
-        entry = json.loads(text)
+    for entry in entries:
         if "marker" in entry:
             m = entry["marker"]
             markers.append(Marker(str(m["text"]), int(m["index"]), int(m["known_at"])))
         elif "dropped" in entry:
             dropped.append((int(entry["dropped"]["first"]), int(entry["dropped"]["n_samples"])))
-        else:
+        elif "run" not in entry:
             e = entry["event"]
             figures = {str(key): _figure(value) for key, value in dict(e["figures"]).items()}
             events.append(Event(str(e["kind"]), int(e["sample"]), int(e["known_at"]), figures))
     return without_dropped(markers, events, dropped)
+
+
+def _run(streams: list[dict[str, Any]]) -> RecordedRun | None:
+    """Return how the daemon was configured whose recording this is, if it is one."""
+    for entry in _entries(streams) or []:
+        if "run" in entry:
+            run = entry["run"]
+            return RecordedRun(
+                stream=str(run["stream"]),
+                pause_marker=str(run["pause_marker"]),
+                resume_marker=str(run["resume_marker"]),
+                channels={str(k): str(v) for k, v in dict(run["channels"]).items()},
+                every_decode=bool(run["every_decode"]),
+            )
+    return None
+
+
+def _entries(streams: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return the entries of our own recorder, or None for a foreign file."""
+    ours = [
+        s for s in streams if _text(s, "type") == INPUTS_TYPE and _text(s, "name") == INPUTS_STREAM
+    ]
+    if not ours:
+        return None
+    texts = [str(row[0]) for row in ours[0]["time_series"]]
+    longest = max(map(len, texts), default=0)
+    if longest > MAX_INPUT_CHARACTERS:
+        raise ValueError(f"an entry of {longest} characters in {INPUTS_STREAM}")
+    return [dict(json.loads(text)) for text in texts]
 
 
 def _figure(value: object) -> Figure:

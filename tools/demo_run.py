@@ -130,7 +130,6 @@ class Demo:
         reference = self.text.lower()
         return {
             "type": "summary",
-            "simulated": True,
             "transcript": self.transcript,
             "reference": reference,
             "cer": float(jiwer.cer(reference, self.transcript)),

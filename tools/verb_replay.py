@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
+from pipeline.markers import PAUSE, RESUME
 from runtime.messages import Final, as_object, canonical, is_canonical, topic_of
 from tools.progress import progress
 from tools.trials import parse_trials
@@ -101,8 +102,10 @@ def _offer(options: Namespace, speed: float | None) -> int:
 
 
 def _replay(options: Namespace, speed: float | None) -> int:
+    from runtime.config import PAUSE_MARKER, RESUME_MARKER
     from runtime.engine import open_engine, parse_settings
     from runtime.recording import RecordingSource
+    from runtime.recording_raw import RecordedRun
     from tools.replay import Replay
 
     trials = parse_trials(options.trials)
@@ -111,14 +114,22 @@ def _replay(options: Namespace, speed: float | None) -> int:
     )
     source = RecordingSource(options.recording, channels=engine.spec.channels)
     info = source.open(None)
+    run = source.run or RecordedRun(
+        stream=info.name,
+        pause_marker=PAUSE_MARKER,
+        resume_marker=RESUME_MARKER,
+        channels={},
+        every_decode=False,
+    )
     replay = Replay(
         engine,
         source,
         info,
-        stream=info.name,
+        stream=run.stream,
         trials=trials,
         speed=speed,
-        every_decode=options.every_decode,
+        every_decode=options.every_decode or run.every_decode,
+        marker_names={run.pause_marker: PAUSE, run.resume_marker: RESUME},
     )
     with progress("replaying", total=getattr(source, "n_samples", None)) as bar:
         for message in replay.messages(bar):
@@ -144,7 +155,7 @@ def _show(message: Message, options: Namespace) -> None:
 def print_summary(replay: Replay, summary: dict[str, Any]) -> None:
     """Print what a person wants to know after a replay."""
     print()
-    lines = [f"transcript  {summary['transcript']!r}"]
+    lines = [f"transcript  {summary['transcript'][-1000:]!r}"]
     if summary["reference"] is not None:
         lines.append(f"reference   {summary['reference'][-1000:]!r}")
         lines.append(f"CER {_percent(summary['cer'])}   WER {_percent(summary['wer'])}")
@@ -159,7 +170,7 @@ def print_summary(replay: Replay, summary: dict[str, Any]) -> None:
             + (f"; {rate:.1f} bit/min" if rate is not None else "")
         )
     lines.append(
-        f"{summary['samples']} samples, {summary['lost_samples']} lost,"
+        f"{replay.n_samples} samples, {summary['lost_samples']} lost,"
         f" {summary['realtime_factor']:.0f} times real time"
     )
     total = summary["latency_ms"].get("total")

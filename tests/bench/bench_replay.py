@@ -73,7 +73,6 @@ def full_speed(folder: Path, *, seconds: float, n_runs: int) -> list[dict[str, A
                     "least": min(factors),
                     "most": max(factors),
                     "whole_process": seconds / float(np.median([whole_s for _, whole_s in runs])),
-                    "counters": runs[0][0]["counters"],
                     "stage_p50_ms": {name: spread_["p50"] for name, spread_ in stages.items()},
                 }
             )

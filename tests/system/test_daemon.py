@@ -100,7 +100,7 @@ def test_a_daemons_own_recording_replays_what_it_published(tmp_path: Path) -> No
     done = eegscribe("replay", own, "--bundle", tmp_path / "b", "--canonical")
     assert done.returncode == 0, done.stderr
     timing = {"stream_lost", "stream_found", "late", "backlog"}
-    clocks = ("session", "seq", "latency_ms", "start_s", "end_s", "host_ns", "stream")
+    clocks = ("session", "seq", "latency_ms", "start_s", "end_s", "host_ns")
     kept = [
         {k: v for k, v in m.items() if k not in clocks}
         for m in published
