@@ -2,7 +2,8 @@
 
 Invariant: what is decided is a function of ``(marker, index, known_at)`` and the scores alone.
 Windows are scored at ``max(due, known_at)``; their evidence is summed in order of onset, in
-float64, whatever the order of arrival.
+float64, whatever the order of arrival. A trial whose evidence has ended may still wait for windows
+when the next one begins: each is decided when its own last window is in.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Look:
     group: str = field(compare=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Trial:
     """What is known of the trial that is being decided."""
 
@@ -89,7 +90,8 @@ class SelectionStream:
         self._context: list[int] = []
         self._trials = trials
         self._rows = self._usable_rows(spec.rate_hz)
-        self._trial: _Trial | None = None
+        self._open: list[_Trial] = []  # oldest first; only the last may still take stimuli
+        self._looked: _Trial | None = None
         self._n_trials = 0
         self._has_trial_markers = False
         self._n_looks = 0
@@ -121,41 +123,64 @@ class SelectionStream:
         self._now = marker.known_at
         if text == TRIAL_START:
             self._has_trial_markers = True
-            outputs = self._close("trial_restarted") if self._trial is not None else []
-            self._open(marker.index)
+            outputs = self._leave(marker.index)
+            self._begin(marker.index)
             return outputs
-        trial = self._trial
         if text == TRIAL_END:
+            trial = self._open[-1] if self._open else None
             if trial is None or trial.stop is not None or marker.index < trial.start:
                 return []
             trial.stop = marker.index
-            return self._decide_if_complete()
+            return self._decide_if_complete(trial)
         return self._stimulus(split_marker(text)[1], marker)
 
-    def _open(self, start: int) -> None:
+    def _leave(self, stop: int) -> list[Output]:
+        """End the newest trial where the next begins: one that was not over was given up."""
+        if not self._open:
+            return []
+        trial = self._open[-1]
+        if trial.stop is None and not self._is_full(trial):
+            return self._close(trial, "trial_restarted")
+        if trial.stop is None:
+            trial.stop = stop
+        return []
+
+    def _begin(self, start: int) -> None:
         number = self._n_trials
         self._n_trials += 1
-        self._trial = None
         if self._trials is None or number in self._trials:
-            self._trial = _Trial(number=number, start=start)
+            self._open.append(_Trial(number=number, start=start))
+
+    def _is_full(self, trial: _Trial) -> bool:
+        limit = self._settings.max_stimuli
+        return limit is not None and trial.n_stimuli >= limit
+
+    def _trial_at(self, index: int) -> _Trial | None:
+        """Return the open trial that a stimulus at ``index`` belongs to."""
+        for trial in reversed(self._open):
+            if trial.start <= index and (trial.stop is None or index < trial.stop):
+                return trial
+        return None
 
     def _stimulus(self, group: str, marker: Marker) -> list[Output]:
         if self._settings.scores == "stimulus" and group not in self._members:
             return [self._event("unknown_marker", marker, {"marker": f"stim:{group}"})]
-        if self._trial is None and not self._has_trial_markers:
-            self._open(
-                marker.index
-            )  # a stimulus program that marks no trials: each stimulus may open one
-        trial = self._trial
-        if trial is None or marker.index < trial.start:
+        trial = self._trial_at(marker.index)
+        if not self._has_trial_markers and (trial is None or self._is_full(trial)):
+            # A stimulus program that marks no trials: each stimulus may begin one.
+            self._leave(marker.index)
+            self._begin(marker.index)
+            trial = self._trial_at(marker.index)
+        if trial is None:
             if marker.index >= self._decided_at:
                 return []  # the trial is decided, or not one of those asked for: it needs no more
             return [self._event("late_marker", marker, {"marker": f"stim:{group}"})]
-        limit = self._settings.max_stimuli
-        if (limit is not None and trial.n_stimuli >= limit) or (
-            trial.stop is not None and marker.index >= trial.stop
-        ):
+        if self._is_full(trial):
             return []
+        self._add_looks(trial, marker, group)
+        return []
+
+    def _add_looks(self, trial: _Trial, marker: Marker, group: str) -> None:
         trial.n_stimuli += 1
         self.n_windows_due += 1
         start = marker.index + self._window.offset_samples
@@ -173,13 +198,17 @@ class SelectionStream:
             )
             self._n_looks += 1
             insort(trial.looks, look)
-        return []
 
     def next_look(self, position: int) -> Look | None:
-        """Return the next window to score once ``position`` samples are in, or None."""
-        trial = self._trial
-        if trial is None or not trial.looks or trial.looks[0].ready_at > position:
+        """Return the next window to score once ``position`` samples are in, or None.
+
+        The next call is :meth:`score` or :meth:`skip` for it.
+        """
+        waiting = [trial for trial in self._open if trial.looks]
+        trial = min(waiting, key=lambda trial: trial.looks[0], default=None)
+        if trial is None or trial.looks[0].ready_at > position:
             return None
+        self._looked = trial
         return trial.looks.pop(0)
 
     def skip(self, look: Look, position: int) -> list[Output]:
@@ -188,12 +217,12 @@ class SelectionStream:
         if look.is_last:
             self.n_windows_skipped += 1
             outputs.append(Event("window_skipped", look.onset, position, {"reason": "too_late"}))
-        return outputs + self._decide_if_complete()
+        return outputs + (self._decide_if_complete(self._looked) if self._looked else [])
 
     def score(self, look: Look, output: NDArray[np.float32], *, tainted: bool) -> list[Output]:
         """Take the model's output for a look: ``(n_checkpoints, n_symbols)``, or ``(1, 1)``."""
         self._now = look.ready_at
-        trial = self._trial
+        trial = self._looked
         if trial is None:
             return []
         row = output[look.row].astype(np.float64)
@@ -210,17 +239,17 @@ class SelectionStream:
         if self._settings.threshold <= 1.0 and trial.evidence:
             posterior, _, _ = self._posterior(trial)
             if posterior.max() >= self._settings.threshold:
-                return self._decide()
-        decided = self._decide_if_complete()
+                return self._decide(trial)
+        decided = self._decide_if_complete(trial)
         return decided or self._partial(trial)
 
     def close(self) -> list[Output]:
         """End the stream: an undecided trial is told as abstained, its symbol is not committed."""
-        return self._close("stream_ended") if self._trial is not None else []
+        return [out for trial in tuple(self._open) for out in self._close(trial, "stream_ended")]
 
     def forget(self) -> list[Output]:
-        """Drop the trial under way, as a pause does."""
-        return self._close("paused") if self._trial is not None else []
+        """Drop what is undecided, as a pause does."""
+        return [out for trial in tuple(self._open) for out in self._close(trial, "paused")]
 
     def _posterior(
         self, trial: _Trial
@@ -239,41 +268,36 @@ class SelectionStream:
         posterior = np.exp(logits - logits.max())
         return posterior / posterior.sum(), total, prior
 
-    def _decide_if_complete(self) -> list[Output]:
-        trial = self._trial
-        if trial is None or trial.looks:
+    def _decide_if_complete(self, trial: _Trial) -> list[Output]:
+        if trial.looks or (trial.stop is None and not self._is_full(trial)):
             return []
-        limit = self._settings.max_stimuli
-        if trial.stop is None and (limit is None or trial.n_stimuli < limit):
-            return []
-        return self._decide()
+        return self._decide(trial)
 
-    def _decide(self) -> list[Output]:
-        trial = self._trial
-        if trial is None:
-            return []
+    def _decide(self, trial: _Trial) -> list[Output]:
         if not trial.evidence:
-            return self._close("tainted" if trial.n_tainted else "no_windows")
+            return self._close(trial, "tainted" if trial.n_tainted else "no_windows")
         posterior, total, prior = self._posterior(trial)
         best = int(posterior.argmax())
         if posterior[best] < self._settings.abstain_below:
-            return self._close("unsure")
+            return self._close(trial, "unsure")
         self._end_trial(trial)
         symbol = self._vocabulary[best]
         delete, text = read_tail((symbol,))
         if self._lm is not None:
             self._remember(best, delete)
+        samples = _extent(trial.used)
         return [
             Text(
                 kind="final",
                 text=text,
                 symbols=(symbol,),
-                samples=_extent(trial.used),
+                samples=samples,
                 nbest=self._nbest(posterior, total, prior),
                 raw_confidence=float(posterior[best]),
                 delete=delete,
                 tainted=trial.n_tainted > 0,
-            )
+            ),
+            *_nothing_shown(trial, samples),
         ]
 
     def _remember(self, symbol: int, delete: int) -> None:
@@ -321,26 +345,20 @@ class SelectionStream:
             )
         ]
 
-    def _close(self, reason: str) -> list[Output]:
-        """Leave the trial without a symbol, and say which it would have been."""
-        trial = self._trial
-        if trial is None:
-            return []
+    def _close(self, trial: _Trial, reason: str) -> list[Output]:
+        """Leave a trial without a symbol, and say which it would have been."""
         self._end_trial(trial)
         posterior, _, _ = self._posterior(trial)
         best = int(posterior.argmax())
         samples = _extent(trial.used) if trial.used else (trial.start, trial.start)
-        outputs: list[Output] = []
-        if trial.shown:
-            outputs.append(Text(kind="partial", text="", symbols=(), samples=samples))
         figures: dict[str, Figure] = {
             "trial": trial.number,
             "reason": reason,
             "symbol": self._vocabulary[best] if trial.evidence else None,
             "posterior": float(posterior[best]) if trial.evidence else None,
         }
-        outputs.append(Event("abstained", samples[1], samples[1], figures))
-        return outputs
+        event = Event("abstained", samples[1], samples[1], figures)
+        return [*_nothing_shown(trial, samples), event]
 
     def _end_trial(self, trial: _Trial) -> None:
         """Leave the trial. A window scored in part counts as done, one not begun was never due."""
@@ -350,11 +368,16 @@ class SelectionStream:
                 self.n_windows_done += 1
             elif look.is_last:
                 self.n_windows_due -= 1
-        self._trial = None
+        self._open.remove(trial)
         self._decided_at = self._now
 
     def _event(self, kind: str, marker: Marker, figures: dict[str, Figure]) -> Event:
         return Event(kind, marker.index, marker.known_at, figures)
+
+
+def _nothing_shown(trial: _Trial, samples: tuple[int, int]) -> list[Output]:
+    """Return the partial that takes back what was shown of a trial: its tail is empty now."""
+    return [Text(kind="partial", text="", symbols=(), samples=samples)] if trial.shown else []
 
 
 def _extent(spans: list[tuple[int, int]]) -> tuple[int, int]:

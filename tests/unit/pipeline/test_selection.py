@@ -232,3 +232,42 @@ def test_wolpaw_at_its_landmarks() -> None:
     assert wolpaw_bits(32, 1 / 32) == 0.0
     assert wolpaw_bits(32, 0.0) == 0.0
     assert wolpaw_bits(4, 0.9) == pytest.approx(2 + 0.9 * math.log2(0.9) + 0.1 * math.log2(0.1 / 3))
+
+
+def test_a_trial_that_ended_is_decided_though_the_next_has_begun() -> None:
+    rig = Rig(spec(), {0: [0.0, 5.0, 0.0, 0.0], 80: [5.0, 0.0, 0.0, 0.0]})
+    markers = [
+        at("trial:start", 0), at("stim:on", 0), at("trial:end", 60),
+        at("trial:start", 70), at("stim:on", 80), at("trial:end", 150),
+    ]  # fmt: skip
+    outputs = rig.run(markers, 300)
+    assert [(f.text, f.samples) for f in finals(outputs)] == [("B", (25, 125)), ("A", (105, 205))]
+    assert not events(outputs)
+    assert (rig.stream.n_windows_due, rig.stream.n_windows_pending) == (2, 0)
+
+
+def test_enough_stimuli_end_the_evidence_though_the_next_trial_begins_before_they_are_in() -> None:
+    rig = Rig(spec(max_stimuli=1), {0: [0.0, 5.0, 0.0, 0.0], 50: [5.0, 0.0, 0.0, 0.0]})
+    markers = [
+        at("trial:start", 0), at("stim:on", 0), at("trial:start", 40),
+        at("stim:on", 45, known_at=45), at("stim:on", 30, known_at=46),
+    ]  # fmt: skip
+    rig.scores[45] = [5.0, 0.0, 0.0, 0.0]
+    assert [f.text for f in finals(rig.run(markers, 300))] == ["B", "A"]
+
+
+def test_stimuli_without_trials_may_overlap() -> None:
+    rig = Rig(spec(max_stimuli=1), {0: [9.0, 0, 0, 0], 50: [0, 9.0, 0, 0]})
+    outputs = rig.run([at("stim:on", 0), at("stim:on", 50)], 400)
+    assert [f.text for f in finals(outputs)] == ["A", "B"]
+
+
+def test_what_was_shown_is_taken_back_when_it_is_final() -> None:
+    rig = Rig(flashing(), SCORES)
+    texts = [
+        o
+        for o in rig.run(flash_markers(["top", "bottom", "left", "right"]), 400)
+        if isinstance(o, Text)
+    ]
+    assert [(t.kind, t.text) for t in texts[-2:]] == [("final", "B"), ("partial", "")]
+    assert "partial" in {t.kind for t in texts[:-2]}
