@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from pipeline.decoder_ranges import check_decoder
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
 from pipeline.filters import reference_matrix
@@ -159,6 +160,7 @@ def _check(manifest: Manifest) -> None:
     spec = manifest.pipeline
     _check_signal(spec)
     _check_vocabulary(spec)
+    check_decoder(spec.decoder)
     n_inputs = len(spec.bands) * len(spec.channels)
     n_samples = _window_samples(spec)
     want = (1, n_samples, n_inputs)
@@ -223,8 +225,6 @@ def _check_vocabulary(spec: PipelineSpec) -> None:
     if isinstance(spec.decoder, CtcDecoder):
         if symbols[0] != "" or len(symbols) < 2:
             raise ValueError(f"pipeline.vocabulary[0]: got {symbols[0]!r}, wanted the blank ''")
-        if spec.decoder.beam < 1 or spec.decoder.n_best < 1:
-            raise ValueError("pipeline.decoder: wanted beam and n_best of 1 or more")
     elif "" in symbols:
         raise ValueError("pipeline.vocabulary: got '', wanted symbols of one character or more")
     if isinstance(spec.decoder, SelectionDecoder) and spec.decoder.scores == "stimulus":

@@ -16,6 +16,7 @@ from models.bundle import Bundle, load_bundle
 from models.golden import check_golden
 from models.onnx_backend import OnnxModel, open_session
 from pipeline.chain import Chain
+from pipeline.decoder_ranges import check_decoder
 from pipeline.errors import BundleError, UsageError
 from pipeline.language_model import LanguageModel
 from runtime.messages import ModelName
@@ -153,7 +154,8 @@ def with_decoder(spec: PipelineSpec, changes: Mapping[str, str]) -> PipelineSpec
         settings[key] = None if text == "none" else text
     try:
         changed = msgspec.convert(settings, type(decoder), strict=False)
-    except msgspec.ValidationError as error:
+        check_decoder(changed)
+    except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(f"--set: {error}") from None
     return msgspec.structs.replace(spec, decoder=changed)
 
