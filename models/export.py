@@ -7,6 +7,7 @@ into calls, must give what one pass over all of it gives.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from models.gru_ctc import GruCtc
 
-PARITY = 1e-5
-"""Largest difference of a log-probability between the calls and the full-sequence pass.
+PARITY = 1e-4
+"""Largest difference of a probability between the calls and one pass in float64.
 
-Relative to its size where that is above one: float32 has no more digits at ln p = -20.
+Fresh weights agree within 1e-6. Trained ones amplify what float32 rounds away: log-probabilities of
+the demonstration's network reach -31, and torch's own pass in float32 is further from float64
+than the exported calls are. What an export gets wrong (reset gate, frozen length) is off by 1e-2.
 """
 
 PARITY_CALLS = (1, 2, 7, 50)
@@ -96,18 +99,19 @@ def check_parity(network: GruCtc, exported: Exported, *, tolerance: float = PARI
     """
     import torch
 
+    exact = copy.deepcopy(network).double()
+    state = tuple(tensor.double() for tensor in exact.initial_state())
     worst = 0.0
     rng = np.random.default_rng(0)
     _, n_samples, n_inputs = exported.file.input.shape
     for n_calls in PARITY_CALLS:
         samples = rng.standard_normal((1, n_calls * n_samples, n_inputs)).astype(np.float32)
         with torch.no_grad():
-            full = network(torch.from_numpy(samples), *network.initial_state())[0][0].numpy()
-        apart = np.abs(run_calls(exported, samples[0]) - full) / np.maximum(1.0, np.abs(full))
-        difference = float(apart.max())
+            full = exact(torch.from_numpy(samples).double(), *state)[0][0].numpy()
+        difference = float(np.abs(np.exp(run_calls(exported, samples[0])) - np.exp(full)).max())
         if not difference <= tolerance:
             raise ExportError(
-                f"{n_calls} calls of the exported model: log-probabilities differ by "
+                f"{n_calls} calls of the exported model: probabilities differ by "
                 f"{difference:.3g} from one pass of the network, must be within {tolerance:g}"
             )
         worst = max(worst, difference)

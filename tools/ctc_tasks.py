@@ -38,7 +38,7 @@ HOP_S = 0.08
 LM_ORDER = 6
 LM_PRUNE = 0.5
 
-WITH_LM = CtcDecoder(beam=16, lm_weight=0.6, length_bonus=1.2)
+WITH_LM = CtcDecoder(beam=16, lm_weight=0.5, length_bonus=1.5)
 WITHOUT_LM = CtcDecoder(beam=16)
 
 SIMULATED_README = """# A demonstration, trained on simulated EEG
