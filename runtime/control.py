@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from pipeline.errors import EegscribeError
 from runtime.curve import Gate, read_keys
-from runtime.endpoints import bind
+from runtime.endpoints import bind, unlink
 from runtime.messages import Health, decode_object
 from runtime.tables import Table, read_table, shown
 
@@ -144,6 +144,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Close the socket; cancel :meth:`serve` first."""
+        unlink(self.endpoint)
         self._socket.close()
 
 

@@ -33,7 +33,8 @@ from runtime.stream_service import StreamService
 from runtime.transcript import new_session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
 
     from runtime.config import DaemonConfig
     from runtime.journal_store import Entry, Page
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from runtime.messages import Health
 
 HEALTH_S = 1.0
+REPUBLISH_AFTER_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter from another that has a sample to move."""
 
@@ -121,28 +123,27 @@ class Daemon:
                     every_decode=config.publish.every_decode,
                 )
                 stack.callback(inputs.close)
-                self._streams.append(
-                    StreamService(
-                        settings,
-                        engine=engines[settings.name],
-                        source=inputs.source,
-                        session=self._session,
-                        journal=journal,
-                        publisher=publisher,
-                        budget=config.budget,
-                        every_decode=config.publish.every_decode,
-                        check_fit=check_fit,
-                        on_input=inputs.on_input,
-                        on_text=inputs.on_text,
-                    )
+                service = StreamService(
+                    settings,
+                    engine=engines[settings.name],
+                    source=inputs.source,
+                    session=self._session,
+                    journal=journal,
+                    publisher=publisher,
+                    budget=config.budget,
+                    every_decode=config.publish.every_decode,
+                    check_fit=check_fit,
+                    on_input=inputs.on_input,
+                    on_text=inputs.on_text,
                 )
-            _republish(unpublished, publisher, journal)
+                inputs.tell = service.hear
+                self._streams.append(service)
             gc.collect()
             gc.freeze()
             self._watch_signals()
             self._notifier.ready()
             log.info("ready", session=self._session, publish=list(publisher.endpoints))
-            await self._run_streams(control, threads)
+            await self._run_streams(control, threads, _republish(unpublished, publisher, journal))
             self._notifier.stopping()
 
     def _open_engines(self) -> dict[str, Engine]:
@@ -166,12 +167,15 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
-    async def _run_streams(self, control: ControlServer, threads: ThreadPoolExecutor) -> None:
+    async def _run_streams(
+        self, control: ControlServer, threads: ThreadPoolExecutor, *more: Coroutine[Any, Any, None]
+    ) -> None:
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(control.serve()),
                 group.create_task(self._tell_health()),
                 group.create_task(self._feed_watchdog()),
+                *(group.create_task(one) for one in more),
             ]
             stopper = group.create_task(self._stop_streams())
             async with asyncio.TaskGroup() as streams:
@@ -257,8 +261,12 @@ class Daemon:
         return await asyncio.wrap_future(self._journal.forget(session))
 
 
-def _republish(entries: Sequence[Entry], publisher: Publisher, journal: Journal) -> None:
-    """Send what was journaled before a crash and perhaps never sent, as it was."""
+async def _republish(entries: Sequence[Entry], publisher: Publisher, journal: Journal) -> None:
+    """Send what was journaled before a crash and perhaps never sent, as it was.
+
+    Not at once: those who listened before the crash must find the new socket first.
+    """
+    await asyncio.sleep(REPUBLISH_AFTER_S)
     for entry in entries:
         publisher.send("text.final", entry.body)
         journal.mark_published(entry)

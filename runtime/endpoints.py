@@ -130,6 +130,16 @@ def bind(socket_: zmq.Socket[bytes], text: str, *, where: str) -> str:
     return socket_.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
+def unlink(bound: str) -> None:
+    """Remove the file of an ipc endpoint as :func:`bind` returned it; call before closing.
+
+    ZeroMQ leaves it. While we still listen nobody else binds there, so the file is ours.
+    """
+    path = bound.removeprefix("ipc://")
+    if path != bound and not path.startswith("@"):
+        Path(path).unlink(missing_ok=True)
+
+
 def _in_use(text: str, where: str) -> EndpointInUse:
     return EndpointInUse(f"{where}: got {text!r}, which another process uses, wanted a free one")
 

@@ -111,7 +111,12 @@ def open_engine(
     spec = with_decoder(bundle.manifest.pipeline, decoder or {})
     session = open_session(bundle, providers=providers, n_threads=n_threads)
     check_golden(bundle, OnnxModel(session, bundle.manifest.model))
-    return Engine(bundle, spec, session, _language_model(bundle, spec), bool(decoder))
+    lm = _language_model(bundle, spec)
+    if lm is None and spec.decoder.lm_weight and "lm_weight" in (decoder or {}):
+        raise UsageError(
+            f"--set decoder.lm_weight: the bundle {bundle.manifest.name!r} has no language model"
+        )
+    return Engine(bundle, spec, session, lm, bool(decoder))
 
 
 def check_fit(engine: Engine, info: StreamInfo) -> None:

@@ -13,6 +13,8 @@ from runtime.recorder import Recorder
 from runtime.recording_raw import RecordedRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.values import Event
     from runtime.config import Record, Stream
     from runtime.engine import Engine
@@ -22,7 +24,10 @@ log = structlog.get_logger()
 
 
 class StreamInputs:
-    """What a stream's service reads from, and what writes beside it."""
+    """What a stream's service reads from, and what writes beside it.
+
+    ``tell`` is for whoever publishes the recorder's troubles; it is called from any thread.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class StreamInputs:
         self._record = record
         self._session = session
         self._recorder: Recorder | None = None
+        self.tell: Callable[[Event], None] = lambda _event: None
         self.source = LslSource(
             settings.lsl,
             markers=settings.markers,
@@ -72,6 +78,7 @@ class StreamInputs:
 
     def _on_trouble(self, event: Event) -> None:
         log.error("recorder", stream=self._settings.name, kind=event.kind, sample=event.sample)
+        self.tell(event)
 
     def on_input(self, event: Event) -> None:
         """Record an event that did not come from the source, such as a pause."""

@@ -87,6 +87,7 @@ class LiveStream:
         self._stopping = threading.Event()
         self.info: StreamInfo | None = None
         self.reader_beat_s = self.decode_beat_s = time.monotonic()
+        self.found_s: float | None = None
         self.last_sample_s: float | None = None
         self.n_markers = 0
         self.n_overrun = 0
@@ -142,6 +143,7 @@ class LiveStream:
                     raise
             else:
                 self._fits(info)
+                self.found_s = time.monotonic()
                 self.info = info
                 return True
         return False

@@ -26,8 +26,13 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 NOT_CANONICAL = frozenset({"session", "seq", "latency_ms", "start_s", "end_s", "host_ns"})
 """What may differ between two runs on the same samples."""
 
-TIMING_KINDS = frozenset({"late", "backlog", "stream_found", "stream_lost"})
-"""Events about this host's clock; no replay can repeat them."""
+TIMING_KINDS = frozenset(
+    {
+        *("late", "backlog", "no_stream", "stream_found", "stream_lost", "stream_silent"),
+        *("journal_failed", "recorder_dropped", "recording_failed"),
+    }
+)
+"""Events about this host, its clock and its disk; no replay can repeat them."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from runtime.curve import Gate, read_keys
-from runtime.endpoints import bind
+from runtime.endpoints import bind, unlink
 from runtime.messages import Message, Topic, encode, topic_of
 
 if TYPE_CHECKING:
@@ -80,4 +80,6 @@ class Publisher:
 
     def close(self) -> None:
         """Close the socket; what was sent still leaves, for at most a second."""
+        for endpoint in self.endpoints:
+            unlink(endpoint)
         self._socket.close()

@@ -110,7 +110,9 @@ class StreamService:
         self._n_events: Counter[str] = Counter()
         self._is_behind = False
         self._lost = False
+        self._ended = False
         self._stopping = False
+        self._announced: State | None = None
         self._before = (time.monotonic(), 0, 0)
         self.newest_health: Health | None = None
 
@@ -128,6 +130,7 @@ class StreamService:
             self.live.stop()
         await asyncio.sleep(0)  # what the decode thread posted last is handled before this returns
         await self.outbox.drained()
+        self._ended = True
 
     def stop(self) -> None:
         """End the stream cleanly: everything received is decoded and published."""
@@ -205,6 +208,16 @@ class StreamService:
         self._note(event)
         self.outbox.put(self.session.transcript.event(event))
 
+    def hear(self, event: Event) -> None:
+        """Publish an event of another thread, such as the recorder's; called from any."""
+
+        def put() -> None:
+            self._note(event)
+            self.outbox.put(self.session.transcript.event(event))
+
+        if not self._ended:
+            self._loop.call_soon_threadsafe(put)
+
     def _note(self, event: Event) -> None:
         """Count and log an event; its figures may hold text and stay out of the log."""
         self._n_events[event.kind] += 1
@@ -223,6 +236,7 @@ class StreamService:
     def publish_health(self) -> None:
         """Publish how the stream is; called every second."""
         state, reason = self._state()
+        self._announce(state, reason)
         live, chain = self.live, self.live.chain
         now_s = time.monotonic()
         then_s, n_samples, n_decodes = self._before
@@ -258,6 +272,20 @@ class StreamService:
         self.newest_health = health
         self.outbox.put(health)
 
+    def _announce(self, state: State, reason: str | None) -> None:
+        """Tell once that there is no stream yet, or that it is silent, and when it no longer is."""
+        if state == self._announced or (state == "waiting" and self.live.info is not None):
+            return  # a stream that went away was told as such
+        if self._announced == "silent":
+            self.tell("stream_silent", self.live.chain.n_samples, over=True)
+        self._announced = None
+        if state in ("waiting", "silent"):
+            self._announced = state
+            kind = "no_stream" if state == "waiting" else "stream_silent"
+            figures = {} if state == "waiting" else {"over": False}
+            self.tell(kind, self.live.chain.n_samples, reason=reason, **figures)
+            log.info(state, stream=self.settings.name, reason=reason)
+
     def _quality(self) -> tuple[()] | tuple[object, ...]:
         ring, spec = self.live.ring, self.engine.spec
         n_samples = min(round(QUALITY_S * spec.rate_hz), ring.n_written, ring.capacity // 2)
@@ -277,8 +305,8 @@ class StreamService:
             return "waiting", f"no LSL stream with {wanted} is found; is the headset's software on?"
         if self._lost:
             return "waiting", f"the stream {live.info.name!r} went away; waiting for it to return"
-        silent_s = time.monotonic() - (live.last_sample_s or 0.0)
-        if live.last_sample_s is None or silent_s > settings.silent_s:
+        heard_s = max(live.last_sample_s or 0.0, live.found_s or 0.0)
+        if time.monotonic() - heard_s > settings.silent_s:
             return "silent", f"the stream {live.info.name!r} is connected and sends no samples"
         if live.chain.is_paused:
             return "paused", "paused on request; nothing is heard until it is resumed"

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,18 @@ from tests.system.daemons import RunningDaemon, eegscribe, running, start, uniqu
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MUTE = """
+import sys, time, pylsl
+info = pylsl.StreamInfo(sys.argv[1], "EEG", 4, 250.0, "float32", sys.argv[1])
+channels = info.desc().append_child("channels")
+for label in ("Fz", "Cz", "Pz", "Oz"):
+    channels.append_child("channel").append_child_value("label", label)
+outlet = pylsl.StreamOutlet(info)
+sys.stdin.readline()
+while True:
+    outlet.push_sample([0.0] * 4); time.sleep(0.004)
+"""
 
 WHAT = ("text", "symbols", "samples", "delete")
 
@@ -195,6 +208,8 @@ def test_a_headset_switched_off_is_told_and_awaited(tmp_path: Path) -> None:
     name = unique("off")
     with running(tmp_path, tmp_path / "b", stream=name, markers=False) as daemon:
         assert "no LSL stream with name" in daemon.wait_state("waiting")["reason"]
+        assert "no LSL stream with name" in daemon.of("event")[0]["reason"]
+        assert daemon.of("event")[0]["kind"] == "no_stream"
         for _ in range(2):
             process = offer(recording, name, 2)
             daemon.wait_event("stream_found", 40)
@@ -204,6 +219,47 @@ def test_a_headset_switched_off_is_told_and_awaited(tmp_path: Path) -> None:
         assert daemon.of("health")[-1]["counters"]["samples_received"] == 2000
         assert daemon.notified("WATCHDOG=1")
         assert daemon.stop() == 0
+        assert not (tmp_path / "messages").exists()
+        assert not (tmp_path / "control").exists()
+
+
+def test_a_stream_without_samples_is_told_once_and_when_it_speaks(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "b")
+    name = unique("mute")
+    with running(tmp_path, tmp_path / "b", stream=name, markers=False) as daemon:
+        process = subprocess.Popen(
+            [sys.executable, "-c", MUTE, name], stdin=subprocess.PIPE, text=True
+        )
+        try:
+            event = daemon.wait_event("stream_silent", 30)
+            assert (event["over"], "sends no samples" in event["reason"]) == (False, True)
+            assert daemon.wait_state("silent")["counters"]["samples_received"] == 0
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            assert daemon.wait_event("stream_silent", 30)["over"] is True
+            kinds = [m["kind"] for m in daemon.of("event")]
+            assert kinds.count("stream_silent") == 2
+        finally:
+            end(process)
+
+
+def test_what_a_crash_left_unpublished_reaches_those_who_listened(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "b")
+    recording = write_recording(tmp_path / "r.xdf", noise(20_000), [])
+    name = unique("left")
+    with running(tmp_path, tmp_path / "b", stream=name, markers=False) as daemon:
+        process = offer(recording, name)
+        assert daemon.pump(30, lambda m: m["topic"] == "text.final" and m["seq"] >= 2)
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait(10)
+        end(process)
+    with sqlite3.connect(f"file:{tmp_path}/state/journal.sqlite", uri=True) as connection:
+        connection.execute("UPDATE finals SET published = 0 WHERE seq = 1")
+    wanted = next(m for m in journal(tmp_path) if m["seq"] == 1)
+    with running(tmp_path, tmp_path / "b", stream=unique("again"), markers=False) as daemon:
+        assert daemon.pump(10, lambda m: m["topic"] == "text.final" and m["seq"] == 1)
+        assert wanted in without_topic(daemon.of("text.final"))
 
 
 def test_without_a_stream_in_time_the_daemon_says_so_and_exits_69(tmp_path: Path) -> None:

@@ -236,17 +236,19 @@ def converse(context: Any, gate: Gate, settings: Control, talk: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["REQ", "DEALER"])
 def test_requests_are_answered(context: Any, gate: Gate, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "run" / "control"
+
     def talk(endpoint: str) -> Any:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
         with context.socket(getattr(zmq, kind)) as client:
             client.connect(endpoint)
             client.send(b'{"v":1,"do":"finals","stream":"s","session":"t","from":5}')
             assert client.poll(5000)
             return json.loads(client.recv())
 
-    file = tmp_path / "run" / "control"
     told = converse(context, gate, Control(endpoint=f"ipc://{file}"), talk)
     assert told["messages"] == [{"seq": 5}]
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not file.exists()
 
 
 def test_hostile_peers_get_an_error_or_are_cut_off(context: Any, gate: Gate) -> None:
