@@ -50,7 +50,7 @@ def add_parser(verbs: Any) -> None:
         type=float,
         default=DEFAULT_SNR_DB,
         help="power of a character's pattern over the background's in its band, mean over channels "
-        "(default %(default)s; -inf: no pattern at all)",
+        "(default %(default)s; --snr-db=-inf: no pattern at all)",
     )
     parser.add_argument(
         "--name", default="eegscribe-sim", help="of the stream; markers are NAME-markers"
