@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import StreamLost
+from pipeline.timeline import Timeline
 from runtime.lsl_log import hush_lsl
 
 if TYPE_CHECKING:
@@ -24,17 +27,24 @@ BACK_S = 1.0
 JUMP_S = 3600.0
 """Steps of stamps beyond these are a clock that was set, not time that passed."""
 
+MARKERS_S = 10.0
+"""How long a consumer of the samples may take to connect to the markers too, if it ever does."""
+
 HOLD_S = 2.0
 """How long the outlets stay after the last sample, so that it arrives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What left: counts of samples and markers, and the worst delay behind the pace in seconds."""
+    """What left: counts of samples and markers, and the worst delay behind the pace in seconds.
+
+    ``unheard``: markers were sent though nobody had connected to their stream.
+    """
 
     samples_sent: int
     markers_sent: int
     worst_s: float
+    unheard: bool = False
 
 
 def offer(
@@ -64,26 +74,32 @@ def offer(
         rate_hz: the nominal rate.
         channels: labels.
         with_markers: whether there is a marker outlet.
-        wait_for_markers: whether somebody must listen to it before the first sample.
+        wait_for_markers: whether to wait, once somebody has connected to the samples, for somebody
+            to connect to it too. A daemon without markers never does: then it goes unheard.
         speed: how many seconds of stamps are sent in one.
         wait_s: how long to wait for consumers.
         on_progress: told the count of samples sent.
 
     Raises:
-        StreamLost: not every outlet found a consumer within ``wait_s``.
+        StreamLost: nobody connected to the samples within ``wait_s``.
     """
     import pylsl
 
     hush_lsl()
     eeg = _eeg_outlet(name, rate_hz, channels)
     beside = _marker_outlet(name) if with_markers else None
-    awaited = [eeg] if beside is None or not wait_for_markers else [eeg, beside]
-    _wait_for_consumers(awaited, name, wait_s)
+    if not eeg.wait_for_consumers(wait_s):
+        raise StreamLost(
+            f"nobody connected to the stream {name!r} within {wait_s:g} s, wanted a consumer"
+        )
+    if beside is not None and wait_for_markers:
+        beside.wait_for_consumers(min(wait_s, MARKERS_S))
+    unheard = bool(markers) and beside is not None and not beside.have_consumers()
     n_chunk = max(1, round(CHUNK_S * rate_hz))
     began_s = pylsl.local_clock()
     shift_s = began_s - float(stamps[0])
     worst_s, n_markers = 0.0, 0
-    waiting = list(markers) if beside is not None else []
+    waiting = deque(_in_order_of_samples(markers, stamps, rate_hz) if beside is not None else [])
     paced_s = pace(stamps, rate_hz=rate_hz)
     for start in range(0, len(samples), n_chunk):
         stop = min(start + n_chunk, len(samples))
@@ -91,19 +107,14 @@ def offer(
         time.sleep(max(0.0, due_s - pylsl.local_clock()))
         worst_s = max(worst_s, pylsl.local_clock() - due_s)
         eeg.push_chunk(samples[start:stop], (stamps[start:stop] + shift_s).tolist())
-        newest_s = float(stamps[stop - 1])
-        while beside is not None and waiting and waiting[0][1] <= newest_s:
-            text, at_s = waiting.pop(0)
+        while beside is not None and waiting and (waiting[0][0] < stop or stop == len(samples)):
+            _, text, at_s = waiting.popleft()
             beside.push_sample([text], at_s + shift_s)
             n_markers += 1
         if on_progress is not None:
             on_progress(stop)
-    for text, at_s in waiting:
-        if beside is not None:
-            beside.push_sample([text], at_s + shift_s)
-            n_markers += 1
     time.sleep(HOLD_S)
-    return Sent(len(samples), n_markers, worst_s)
+    return Sent(len(samples), n_markers, worst_s, unheard)
 
 
 def pace(stamps: NDArray[np.float64], *, rate_hz: float) -> NDArray[np.float64]:
@@ -115,6 +126,22 @@ def pace(stamps: NDArray[np.float64], *, rate_hz: float) -> NDArray[np.float64]:
     steps[(steps < -BACK_S) | (steps > JUMP_S)] = 1.0 / rate_hz
     times: NDArray[np.float64] = np.maximum.accumulate(np.cumsum(steps)) - 1.0 / rate_hz
     return times
+
+
+def _in_order_of_samples(
+    markers: Sequence[tuple[str, float]], stamps: NDArray[np.float64], rate_hz: float
+) -> list[tuple[int, str, float]]:
+    """Return markers with the sample each belongs to, in that order; a clock may have been set."""
+    steps = np.diff(stamps)
+    if ((steps > -BACK_S) & (steps < JUMP_S)).all():
+        latest_s = np.maximum.accumulate(stamps)
+        places = np.searchsorted(latest_s, [at_s for _, at_s in markers]).tolist()
+    else:
+        timeline = Timeline(rate_hz, remember_s=math.inf)
+        timeline.push(stamps)
+        places = [timeline.index_at(at_s) for _, at_s in markers]
+    found = [(at, text, at_s) for at, (text, at_s) in zip(places, markers, strict=True)]
+    return sorted(found, key=lambda entry: entry[0])
 
 
 def _eeg_outlet(name: str, rate_hz: float, channels: Sequence[str]) -> StreamOutlet:
@@ -137,14 +164,3 @@ def _marker_outlet(name: str) -> StreamOutlet:
     return pylsl.StreamOutlet(
         pylsl.StreamInfo(beside, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, beside)
     )
-
-
-def _wait_for_consumers(outlets: Sequence[StreamOutlet], name: str, wait_s: float) -> None:
-    until_s = time.monotonic() + wait_s
-    for outlet in outlets:
-        left_s = until_s - time.monotonic()
-        if left_s <= 0 or not outlet.wait_for_consumers(left_s):
-            what = "the stream" if outlet is outlets[0] else "the marker stream of"
-            raise StreamLost(
-                f"nobody connected to {what} {name!r} within {wait_s:g} s, wanted a consumer"
-            )

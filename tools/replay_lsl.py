@@ -32,7 +32,7 @@ def offer_over_lsl(
 
     Raises:
         RecordingError: the recording cannot be used.
-        StreamLost: nobody connected in time.
+        StreamLost: nobody connected to the EEG in time.
     """
     raw = read_recording(path)
     stamps = raw.stamps
@@ -44,14 +44,16 @@ def offer_over_lsl(
         montage = make_montage(raw.labels, raw.units)
     except ValueError as error:
         raise RecordingError(f"{path}: {error}") from None
+    told = [(text, at_s) for text, at_s in markers if labels or not is_truth(text)]
     return offer(
         montage.apply(raw.values),
         stamps,
-        [(text, at_s) for text, at_s in markers if labels or not is_truth(text)],
+        told,
         name=name,
         rate_hz=raw.rate_hz,
         channels=montage.channels,
         with_markers=bool(raw.markers),
+        wait_for_markers=bool(told),
         speed=speed,
         wait_s=wait_s,
         on_progress=on_progress,

@@ -93,6 +93,12 @@ def _offer(options: Namespace, speed: float | None) -> int:
             labels=options.labels,
             on_progress=bar,
         )
+    if sent.unheard:
+        print(
+            f"eegscribe: nobody listened to the markers of {name!r}; does the daemon's"
+            " configuration name a marker stream?",
+            file=sys.stderr,
+        )
     if options.json:
         summary = {"samples_sent": sent.samples_sent, "markers_sent": sent.markers_sent}
         print(json.dumps({"type": "summary", **summary}))

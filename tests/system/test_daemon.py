@@ -223,6 +223,23 @@ def test_a_headset_switched_off_is_told_and_awaited(tmp_path: Path) -> None:
         assert not (tmp_path / "control").exists()
 
 
+def test_a_daemon_without_markers_hears_a_recording_that_has_some(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "b")
+    markers = [(5, "text:a"), (100, "5"), (900, "text:end")]
+    recording = write_recording(tmp_path / "r.xdf", noise(1000), markers)
+    name = unique("unheard")
+    with running(tmp_path, tmp_path / "b", stream=name, markers=False) as daemon:
+        words = ("replay", recording, "--through", "lsl", "--name", name, "--speed", "2")
+        done = eegscribe(*words, "--wait", "20", "--json")
+        assert done.returncode == 0, done.stderr
+        assert "nobody listened to the markers" in done.stderr
+        summary = json.loads(done.stdout.splitlines()[-1])
+        assert summary == {"type": "summary", "samples_sent": 1000, "markers_sent": 1}
+        daemon.wait_event("stream_lost")
+        assert daemon.stop() == 0
+        assert daemon.of("health")[-1]["counters"]["samples_received"] == 1000
+
+
 def test_a_stream_without_samples_is_told_once_and_when_it_speaks(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b")
     name = unique("mute")
