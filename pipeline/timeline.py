@@ -115,11 +115,13 @@ class Timeline:
         if self._line is None:
             return self._first + round((time_s - float(self._waiting[0])) * self.rate_hz)
         index = self._history.index_at(time_s)
-        if self._step is None or index < self._step[0]:
+        if self._step is None:
             return index
-        onset, size = self._step  # what may be a gap, but is not yet in the history
+        onset, size = self._step  # what may be a gap or a jump, but is not yet in the history
         if index - size >= onset:
             return round(index - size)
+        if index < onset:
+            return index
         return onset - 1 if index - onset + 1 <= (size + 1) / 2 else onset
 
     def time_at(self, index: int) -> float:

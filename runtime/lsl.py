@@ -7,9 +7,10 @@ away and returns goes on counting, with events between.
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,8 @@ from pipeline.errors import BundleError, StreamLost
 from pipeline.timeline import Timeline
 from pipeline.values import Batch, Event, Marker
 from runtime.config_values import predicate
-from runtime.lsl_inlet import MarkerInlet, NumericInlet, resolve
+from runtime.lsl_inlet import NumericInlet, OutletWatch, resolve
+from runtime.lsl_markers import LOOK_S, OFFSET_WITHIN_S, MarkerReader
 from runtime.montage import Montage, make_montage
 from runtime.source import RawStream, StreamInfo
 
@@ -27,14 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runtime.source import Tap
-
-LOOK_S = 0.25
-"""How long one look for a stream takes before other things get their turn."""
-
-OFFSET_WITHIN_S = 5.0
-"""How long a marker waits for the clocks to be compared; then the offset is taken as nothing."""
-
-Query = "Mapping[str, str | int | float] | str"
 
 
 class LslSource:
@@ -68,8 +62,10 @@ class LslSource:
         self._timeline: Timeline | None = None
         self._n_samples = 0
         self._waiting: deque[Event] = deque()
-        self._line = (0, 0.0, 1.0)
-        self._told_offset: float | None = None
+        self._newest_s: float | None = None  # line's time of the newest sample, EEG's own clock
+        self._watch: OutletWatch | None = None
+        self._raw: RawStream | None = None
+        self._told: dict[str, float] = {}  # clock offsets told to the tap
         self._markers: MarkerReader | None = None
         if markers is not None:
             self._markers = MarkerReader(
@@ -90,7 +86,10 @@ class LslSource:
             left_s = LOOK_S if timeout_s is None else timeout_s - (time.monotonic() - began_s)
             found = resolve(self._predicate, max(0.01, min(LOOK_S, left_s)))
             if found is not None:
-                return self._connect(found)
+                try:
+                    return self._connect(found)
+                except StreamLost:
+                    pass  # it went away just now; it or another may come
             if timeout_s is not None and time.monotonic() - began_s >= timeout_s:
                 raise StreamLost(
                     f"no LSL stream with {self._predicate} within {timeout_s:g} s, wanted one"
@@ -130,8 +129,9 @@ class LslSource:
             hostname=info.hostname(),
             header=info.as_xml(),
         )
-        if self._make_tap is not None and self._tap is None:
-            self._tap = self._make_tap(raw)
+        self._newest_s = None
+        self._watch = OutletWatch(info.uid())
+        self._attach_tap(raw)
         return StreamInfo(
             name=inlet.name,
             source_id=info.source_id(),
@@ -141,6 +141,17 @@ class LslSource:
             uid=info.uid(),
             hostname=info.hostname(),
         )
+
+    def _attach_tap(self, raw: RawStream) -> None:
+        """Make the tap for the first outlet; keep it for others that look the same."""
+        first, self._raw = self._raw, raw
+        if first is None:
+            self._tap = None if self._make_tap is None else self._make_tap(raw)
+        elif self._tap is not None and (
+            (first.channels, first.channel_format) != (raw.channels, raw.channel_format)
+        ):
+            self._tap = None
+            self._say("recording_failed", reason="the stream came back with other channels")
 
     def _say(self, kind: str, **figures: int | float | str) -> None:
         self._waiting.append(Event(kind, self._n_samples, self._n_samples, dict(figures)))
@@ -159,19 +170,21 @@ class LslSource:
         except StreamLost:
             return self._lost()
         received_ns = round(pylsl.local_clock() * 1e9)
+        watch, timeline = self._watch, self._timeline
+        if watch is None or timeline is None:
+            raise RuntimeError("pull before open")
         if not len(stamps):
-            return self._batch(self._no_samples, None, None)
+            return self._lost() if watch.has_gone() else self._batch(self._no_samples, None, None)
+        watch.heard()
         if self._tap is not None:
             self._tap.samples(values, stamps)
-        timeline = self._timeline
-        if timeline is None:
-            return None
         samples = self._montage.apply(values)
-        events = timeline.push(stamps)
-        newest = self._n_samples + len(samples) - 1
-        self._line = (newest, timeline.time_at(newest), 1.0 / timeline.effective_rate_hz)
+        n_bad = timeline.n_bad_stamps
+        self._waiting.extend(timeline.push(stamps))
+        if timeline.n_bad_stamps and not n_bad:
+            self._say("bad_stamps", n_samples=timeline.n_bad_stamps)
+        self._newest_s = timeline.time_at(timeline.n_received - 1)
         stamp_ns = round((float(stamps[-1]) + (self._inlet.offset.seconds or 0.0)) * 1e9)
-        self._waiting.extend(events)
         return self._batch(samples, stamp_ns, received_ns)
 
     @property
@@ -189,45 +202,69 @@ class LslSource:
         self._n_samples += len(samples)
         events = tuple(self._waiting)
         self._waiting.clear()
-        markers = self._place_markers()
+        markers = self._place_markers(received=len(samples) > 0)
         if self._tap is not None:
-            self._tell_offset(self._tap)
+            self._tell_offsets(self._tap)
             for event in events:
                 self._tap.event(event)
         if not (len(samples) or events or markers):
             return None
         return Batch(first, samples, markers, events, stamp_ns, received_ns)
 
-    def _place_markers(self) -> tuple[Marker, ...]:
-        """Return the markers that can be placed now: both clocks compared, a sample received."""
-        inlet, timeline = self._inlet, self._timeline
-        if self._markers is None or timeline is None or not timeline.n_received:
+    def _place_markers(self, *, received: bool, ended: bool = False) -> tuple[Marker, ...]:
+        """Return the markers that can be placed now: those whose samples have come.
+
+        Before that their place would be a guess: the samples may never come. Those of a time still
+        ahead are placed nevertheless where the stream has ``ended``, or goes on without them.
+        """
+        if self._markers is None:
             return ()
-        eeg_offset_s = None if inlet is None else inlet.offset.seconds
+        self._markers.hear()
+        inlet, timeline, newest_s = self._inlet, self._timeline, self._newest_s
+        if timeline is None or newest_s is None:
+            return ()
+        offset_s = None if inlet is None else inlet.offset.seconds
+        if offset_s is None and not ended and self._markers.waited_s < OFFSET_WITHIN_S:
+            return ()
+        half_s = 0.5 / timeline.rate_hz  # nearest to a sample that is there
+        until_s = math.inf if ended else newest_s + half_s + (offset_s or 0.0)
         placed = []
-        for text, stamp, offset_s in self._markers.take(ready=eeg_offset_s is not None):
-            index = max(0, timeline.index_at(stamp + offset_s - (eeg_offset_s or 0.0)))
-            marker = Marker(text, index, self._n_samples)
+        for raw, time_s in self._markers.take(until_s=until_s, goes_on=received):
+            index = timeline.index_at(time_s - (offset_s or 0.0))
+            marker = Marker(raw.text, index, self._n_samples)
+            if index < 0:
+                self._say("markers_early", n_markers=1)
+                continue
             placed.append(marker)
             if self._tap is not None:
-                self._tap.marker(marker, stamp)
+                self._tap.marker(marker, raw.stamp)
         return tuple(placed)
 
-    def _tell_offset(self, tap: Tap) -> None:
-        offset_s = None if self._inlet is None else self._inlet.offset.seconds
-        if offset_s is not None and offset_s != self._told_offset:
-            self._told_offset = offset_s
-            tap.clock_offset("eeg", pylsl.local_clock(), offset_s)
+    def _tell_offsets(self, tap: Tap) -> None:
+        eeg_s = None if self._inlet is None else self._inlet.offset.seconds
+        markers_s = None if self._markers is None else self._markers.offset_s
+        if eeg_s is not None and eeg_s != self._told.get("eeg"):
+            self._told["eeg"] = eeg_s
+            tap.clock_offset("eeg", pylsl.local_clock(), eeg_s)
+        if markers_s is not None and markers_s != self._told.get("markers"):
+            self._told["markers"] = markers_s
+            tap.clock_offset("markers", pylsl.local_clock(), markers_s)
 
     def _lost(self) -> Batch | None:
         """Take that the outlet has gone: settle what is open, say so, begin to look for it."""
         if self._timeline is not None:
             self._waiting.extend(self._timeline.finish())
-        self._say("stream_lost")
+        markers = self._place_markers(received=False, ended=True)
+        self._newest_s = None
         if self._inlet is not None:
             self._inlet.close()
             self._inlet = None
-        return self._batch(self._no_samples, None, None)
+        batch = self._batch(self._no_samples, None, None)
+        self._say("stream_lost")  # in the next batch: after the last markers
+        if not markers:
+            return batch
+        nothing = Batch(self._n_samples, self._no_samples)
+        return replace(batch or nothing, markers=markers)
 
     def _look_again(self, timeout_s: float) -> None:
         found = resolve(self._predicate, max(0.01, timeout_s))
@@ -249,74 +286,19 @@ class LslSource:
 
     def lsl_time(self, sample_index: int) -> float:
         """Return LSL seconds of a sample on this host's clock; safe from any thread."""
-        newest, time_s, period_s = self._line
-        inlet = self._inlet
+        inlet, timeline = self._inlet, self._timeline
         offset_s = (inlet.offset.seconds or 0.0) if inlet is not None else 0.0
-        return time_s + (sample_index - newest) * period_s + offset_s
+        if timeline is None:
+            return offset_s
+        try:
+            return timeline.time_at(sample_index) + offset_s
+        except IndexError:  # nothing was received yet
+            return offset_s
 
     def close(self) -> None:
         """Disconnect from both streams; may be called twice."""
         if self._markers is not None:
             self._markers.stop()
-        if self._inlet is not None:
-            self._inlet.close()
-            self._inlet = None
-
-
-class MarkerReader:
-    """Finds the marker stream on a thread of its own, for as long as it takes, again and again."""
-
-    def __init__(self, wanted: str) -> None:
-        self._predicate = wanted
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._inlet: MarkerInlet | None = None
-        self._held: deque[tuple[str, float, float]] = deque()
-
-    def start(self) -> None:
-        """Begin to look; may be called twice."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="lsl-markers", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            if self._inlet is None:
-                found = resolve(self._predicate, LOOK_S)
-                if found is not None and not self._stopping.is_set():
-                    try:
-                        self._inlet = MarkerInlet(found)
-                    except StreamLost:
-                        continue
-
-    def take(self, *, ready: bool) -> list[tuple[str, float, float]]:
-        """Return markers with raw stamp and clock offset, in order of arrival.
-
-        They are held back until the clocks are compared (``ready`` says that the EEG's is).
-        """
-        inlet = self._inlet
-        now_s = time.monotonic()
-        if inlet is not None:
-            try:
-                arrived = inlet.pull()
-            except StreamLost:
-                inlet.close()
-                self._inlet = None
-                arrived = []
-            self._held.extend((text, stamp, now_s) for text, stamp in arrived)
-        offset_s = None if inlet is None else inlet.offset.seconds
-        compared = ready and offset_s is not None
-        taken = []
-        while self._held and (compared or now_s - self._held[0][2] > OFFSET_WITHIN_S):
-            text, stamp, _ = self._held.popleft()
-            taken.append((text, stamp, offset_s or 0.0))
-        return taken
-
-    def stop(self) -> None:
-        """End the thread and disconnect."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
         if self._inlet is not None:
             self._inlet.close()
             self._inlet = None

@@ -7,7 +7,10 @@ again is the source's.
 
 from __future__ import annotations
 
+import statistics
 import threading
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +32,10 @@ FORMATS: dict[int, tuple[str, Any]] = {
 }
 OPEN_WITHIN_S = 5.0
 OFFSET_EVERY_S = 1.0
+OFFSETS_KEPT = 9
+SILENT_S = 5.0
+"""After how long without a sample it is asked whether the outlet is still there."""
+
 BUFFERED_S = 360
 """How much liblsl may hold for us; the ring is far shorter, so an overrun is ours to count."""
 
@@ -95,7 +102,7 @@ class NumericInlet:
 
 
 class MarkerInlet:
-    """An inlet of marker strings, connected; whole numbers are taken as their digits.
+    """An inlet of markers, connected; numbers are taken as their digits, of several the first.
 
     Raises:
         StreamLost: it went away while it was being opened.
@@ -117,10 +124,10 @@ class MarkerInlet:
             StreamLost: the outlet has gone.
         """
         try:
-            values, stamps = self._inlet.pull_chunk(timeout=0.0)
+            values, stamps = self._inlet.pull_chunk(timeout=0.0, as_numpy=True)
         except LostError:
             raise StreamLost(f"{self.name}: the outlet has gone") from None
-        return [(str(value[0]), float(stamp)) for value, stamp in zip(values, stamps, strict=True)]
+        return [(_marker_text(v[0]), float(t)) for v, t in zip(values, stamps, strict=True)]
 
     def close(self) -> None:
         """Disconnect."""
@@ -131,12 +138,15 @@ class MarkerInlet:
 class OffsetKeeper:
     """What to add to a stream's stamps to be on this host's clock, measured on a thread of its own.
 
+    A median over the last few measurements: one over a busy network may be off by milliseconds.
+
     The first measurement may take seconds on a network; nobody who moves samples waits for it.
     """
 
     def __init__(self, inlet: pylsl.StreamInlet) -> None:
         self._inlet = inlet
         self._stopping = threading.Event()
+        self._measured: deque[float] = deque(maxlen=OFFSETS_KEPT)
         self.seconds: float | None = None
         self._thread = threading.Thread(target=self._run, name="lsl-offset", daemon=True)
         self._thread.start()
@@ -144,7 +154,8 @@ class OffsetKeeper:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.seconds = self._inlet.time_correction(OFFSET_EVERY_S)
+                self._measured.append(self._inlet.time_correction(OFFSET_EVERY_S))
+                self.seconds = statistics.median(self._measured)
             except TimeoutError:
                 continue
             except LostError:
@@ -155,6 +166,49 @@ class OffsetKeeper:
         """End the thread."""
         self._stopping.set()
         self._thread.join()
+
+
+class OutletWatch:
+    """Asks, on a thread of its own, whether an outlet that has fallen silent is still there.
+
+    A host that is unplugged closes no connection, so liblsl waits for it for ever.
+    """
+
+    def __init__(self, uid: str) -> None:
+        self._predicate = f"uid='{uid}'"
+        self._heard_s = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._n_missed = 0
+
+    def heard(self) -> None:
+        """Take that a sample came."""
+        self._heard_s = time.monotonic()
+        self._n_missed = 0
+
+    def has_gone(self) -> bool:
+        """Say whether it is silent and two looks for it have found nothing; never waits."""
+        if time.monotonic() - self._heard_s < SILENT_S:
+            return False
+        if self._thread is None or not self._thread.is_alive():
+            if self._n_missed >= 2:
+                return True
+            self._thread = threading.Thread(target=self._look, name="lsl-watch", daemon=True)
+            self._thread.start()
+        return False
+
+    def _look(self) -> None:
+        if resolve(self._predicate, SILENT_S / 2) is None:
+            self._n_missed += 1
+        else:
+            self._n_missed = 0
+            time.sleep(SILENT_S / 2)  # it is there, and only silent: ask again, but not at once
+
+
+def _marker_text(value: bytes | float) -> str:
+    """Return a marker's text; ``5.0`` is ``5``, and bytes that are no UTF-8 are replaced."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return f"{value:.0f}" if float(value).is_integer() else str(value)
 
 
 def _described(info: pylsl.StreamInfo, what: str) -> tuple[str, ...]:
