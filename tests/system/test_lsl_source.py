@@ -150,7 +150,7 @@ class Stimuli:
     [
         ("ssvep32_run1.xdf", 20, 0, 0),
         ("p300_s1.xdf", 40, 0, 0),
-        ("labrecorder_openbci.xdf", 40, 0, 3),  # stamps jitter by 11 samples, and the line by one
+        ("labrecorder_openbci.xdf", 40, 0, 1),
         ("motor_imagery_run1_raw.fif", 40, 0, 1),
         ("minimal.xdf", 4, 0, 0),
         ("clock_resets.xdf", 40, None, 3),  # a sender that sleeps about 11 ms between samples
