@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pylsl
 import structlog
 
+from pipeline.errors import ConfigError
 from runtime.lsl import LslSource
 from runtime.messages import Final, encode
+from runtime.places import make_private_folder
 from runtime.recorder import Recorder
 from runtime.recording_raw import RecordedRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pipeline.values import Event
     from runtime.config import Record, Stream
@@ -27,6 +31,9 @@ class StreamInputs:
     """What a stream's service reads from, and what writes beside it.
 
     ``tell`` is for whoever publishes the recorder's troubles; it is called from any thread.
+
+    Raises:
+        ConfigError: recordings cannot be written where they are wanted.
     """
 
     def __init__(
@@ -44,6 +51,8 @@ class StreamInputs:
         self._session = session
         self._recorder: Recorder | None = None
         self.tell: Callable[[Event], None] = lambda _event: None
+        if record.directory is not None:
+            _check_writable(record.directory)
         self.source = LslSource(
             settings.lsl,
             markers=settings.markers,
@@ -94,3 +103,22 @@ class StreamInputs:
         """Finish the recording; the source is closed by its reader thread."""
         if self._recorder is not None:
             self._recorder.close()
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder of recordings, before anybody relies on it.
+
+    Raises:
+        ConfigError: it cannot be made or written.
+    """
+    why = "it cannot be written"
+    try:
+        make_private_folder(folder)
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+    raise ConfigError(
+        f"record.directory: got {str(folder)!r}, wanted a folder for recordings: {why}"
+    )

@@ -268,14 +268,17 @@ class Lock:
     """Held by the one daemon that writes a journal; other processes may still read and forget.
 
     Raises:
-        ConfigError: another process holds it.
+        ConfigError: another process holds it, or it cannot be made there.
     """
 
     def __init__(self, path: Path) -> None:
-        make_private_folder(path.parent)
         beside = path.with_name(path.name + ".lock")
-        # Not the database itself: closing any handle on that would drop SQLite's own locks.
-        self._handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        try:
+            make_private_folder(path.parent)
+            # Not the database itself: closing any handle on that would drop SQLite's own locks.
+            self._handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        except OSError as error:
+            raise _unusable(path, error.strerror or str(error)) from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -55,6 +55,22 @@ def test_a_changed_manifest_is_found_where_it_is_pinned(tmp_path: Path, bundle: 
     assert "is not the pinned 000000000000" in refused(65, "run", "--config", config)
 
 
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        ('[journal]\npath = "/dev/null/j/journal.sqlite"', "journal.path"),
+        ('[record]\ndirectory = "/dev/null/recordings"', "record.directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, bundle: Path, table: str, where: str
+) -> None:
+    config = write_config(tmp_path, bundle, stream=unique("none"))
+    text = config.read_text().split("[journal]")[0] + '[journal]\npath = "j.sqlite"\n'
+    config.write_text((text.split("[journal]")[0] if "journal" in table else text) + table)
+    assert f"{where}: got '/dev/null/" in refused(78, "run", "--config", config)
+
+
 def test_a_missing_file_and_a_newer_version(bundle: Path, recording: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "format_version": 7}))
