@@ -54,6 +54,7 @@ class ClockLine:
         slopes = np.diff(means) / n_block
         period_s, error_s = _period(slopes, nominal_s)
         self._n_absorbed = 0
+        self._var = self._var_block = 0.0
         self._levels: deque[float] = deque(maxlen=MEMORY_BLOCKS)
         self._variances: deque[float] = deque(maxlen=MEMORY_BLOCKS)
         self.period_s = min(max(period_s, self._least_s), self._most_s)

@@ -45,7 +45,8 @@ def _check_fif(path: Path) -> None:
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as tags:
         stream = io.BytesIO(tags.read()) if path.suffix == ".gz" else tags
         n_bytes = stream.seek(0, io.SEEK_END)
-        at, met = 0, set()
+        at = 0
+        met: set[int] = set()
         while True:
             stream.seek(at)
             header = stream.read(_TAG.size)
