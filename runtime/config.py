@@ -6,6 +6,7 @@ those words are what the user reads when the value is wrong, and what ``schema c
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -245,21 +246,36 @@ def config_problems(path: Path) -> list[ConfigError]:
 
 
 def sound_streams(path: Path) -> list[Stream]:
-    """Return the streams that are right by themselves, whatever else is wrong in the file."""
+    """Return the streams that can be looked for, whatever is wrong in the file.
+
+    Keys of theirs that are wrong are left out.
+    """
     try:
         rows = _document(path).get("stream", [])
     except ConfigError:
         return []
     folder = path.absolute().parent
     read = [
-        read_table(row, Stream, where="stream", hook=_hook(folder))[0]
+        _without_wrong_keys(row, folder)
         for row in (rows if isinstance(rows, list) else [rows])
+        if isinstance(row, dict)
     ]
     return [
         msgspec.structs.replace(stream, bundle=_bundle(stream.bundle, folder))
         for stream in read
         if stream is not None
     ]
+
+
+def _without_wrong_keys(row: dict[str, Any], folder: Path) -> Stream | None:
+    """Return a stream from those of its keys that are right; None if it needs one that is not."""
+    row = dict(row)
+    while True:
+        stream, problems = read_table(row, Stream, where="stream", hook=_hook(folder))
+        wrong = {re.split(r"[.:\[]", text.removeprefix("stream."))[0] for text in problems}
+        if stream is not None or not wrong & row.keys():
+            return stream
+        row = {key: value for key, value in row.items() if key not in wrong}
 
 
 def _read(path: Path) -> tuple[DaemonConfig | None, list[ConfigError]]:

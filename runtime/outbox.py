@@ -2,7 +2,8 @@
 
 Invariant: no final is published before its commit returned. What was made after a final waits for
     it,
-but not for a disk that stalls: after ``PATIENCE_S`` partials and events go ahead.
+but not for a disk that stalls: when no final came through for ``PATIENCE_S``, partials and events
+    go ahead.
 """
 
 from __future__ import annotations
@@ -88,21 +89,25 @@ class Outbox:
         self._flush()
 
     def _flush(self) -> None:
+        n_before = len(self._waiting)
         while self._waiting:
             first = self._waiting[0]
             if isinstance(first, Entry):
                 if first.seq not in self._committed:
-                    return
+                    break
                 self._committed.discard(first.seq)
                 self._publish("text.final", first.body)
                 self._journal.mark_published(first)
             else:
                 self._publish(*first)
             self._waiting.popleft()
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._timer is not None and len(self._waiting) < n_before:
+            self._timer.cancel()  # the disk moves: patience begins anew
             self._timer = None
-        self._idle.set()
+        if not self._waiting:
+            self._idle.set()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE_S, self._lose_patience)
 
     def _lose_patience(self) -> None:
         """The disk is slow: let everything but finals go ahead."""

@@ -297,3 +297,11 @@ def test_sound_streams_are_found_beside_broken_tables(tmp_path: Path) -> None:
     ]
     assert sound_streams(written(tmp_path, "stream = 5")) == []
     assert sound_streams(written(tmp_path, "[stream")) == []
+
+
+def test_a_stream_with_wrong_keys_can_still_be_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[stream]\nname = "s"\nbundle = "/b"\nsilent_s = "x"\nfoo = 1\n')
+    assert [(s.name, s.silent_s) for s in sound_streams(path)] == [("s", 2.0)]
+    path.write_text('[stream]\nname = 5\nbundle = "/b"\n')
+    assert sound_streams(path) == []
