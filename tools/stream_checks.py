@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pylsl
 
 from pipeline.errors import EegscribeError, StreamLost
 from pipeline.spec import EventWindow
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from runtime.source import StreamInfo
 
 LISTEN_S = 2.0
+OTHERS_S = 0.5
 RATE_WITHIN = 0.1
 """How far the rate of arrival may be from nominal, as a share of it."""
 
@@ -70,11 +72,26 @@ def _eeg_findings(
         yield Finding(
             "ok", area, f"found {info.name!r}: {len(info.channels)} channels at {info.rate_hz:g} Hz"
         )
+        yield from _others_findings(area, settings)
         yield from _samples_findings(area, source, info)
     except EegscribeError as error:
         yield Finding("problem", area, str(error), error.exit_code)
     finally:
         source.close()
+
+
+def _others_findings(area: str, settings: Stream) -> Iterator[Finding]:
+    """Yield whether other streams match too: another person's, say."""
+    wanted = predicate(settings.lsl)
+    found = pylsl.resolve_bypred(wanted, 2, OTHERS_S)
+    if len(found) > 1:
+        names = ", ".join(sorted(f"{one.name()!r} ({one.hostname()})" for one in found))
+        yield Finding(
+            "warning",
+            area,
+            f"{len(found)} streams match {wanted}: {names}; any of them may be taken, wanted a"
+            " predicate that only one matches, by source_id, say",
+        )
 
 
 def _samples_findings(area: str, source: LslSource, info: StreamInfo) -> Iterator[Finding]:

@@ -240,6 +240,27 @@ def test_a_daemon_without_markers_hears_a_recording_that_has_some(tmp_path: Path
         assert daemon.of("health")[-1]["counters"]["samples_received"] == 1000
 
 
+def test_check_warns_of_two_streams_that_match(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "b")
+    name = unique("twins")
+    config = tmp_path / "c.toml"
+    config.write_text(f'[stream]\nname = "s"\nlsl = {{ name = "{name}" }}\nbundle = "b"\n')
+    twins = [
+        subprocess.Popen([sys.executable, "-c", MUTE, name], stdin=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        for twin in twins:
+            assert twin.stdin is not None
+            twin.stdin.write("go\n")
+            twin.stdin.flush()
+        done = eegscribe("check", "--config", config, "--timeout", "20")
+        assert "warning stream s: 2 streams match" in done.stdout, done.stdout
+    finally:
+        for twin in twins:
+            end(twin)
+
+
 def test_a_stream_without_samples_is_told_once_and_when_it_speaks(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b")
     name = unique("mute")
