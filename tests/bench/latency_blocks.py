@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WARM_UP_S = 3.0
-HALF_MS = 0.0005
+MARGIN_SAMPLES = 0.25
 MAX_ASTRAY = 0.05
 """Share of messages whose times may point at another sample than the rest."""
 
@@ -120,9 +120,10 @@ def _take_apart(
     notes: dict[str, Any],
 ) -> Block:
     """Place every decode on the pusher's axis, and its time on the stages."""
-    columns = dict(zip(COLUMNS, rows.T, strict=True))
+    waited = np.isfinite(rows[:, COLUMNS.index("transport")])  # not so for what a stop commits
+    columns = dict(zip(COLUMNS, rows[waited].T, strict=True))
     offset, n_astray = _offset(columns["stop"], pushed.index(columns["end_s"]))
-    newest = columns["stop"].astype(np.int64) - 1 + offset
+    newest = _newest(columns, pushed, offset, hop_samples)
     pushed_s = pushed.pushed_s(newest)
     whole_ms = (columns["arrived_s"] - pushed_s) * 1e3
     # The daemon counts transport from the stamp; a push that came late is the pusher's own time.
@@ -133,34 +134,56 @@ def _take_apart(
     stages["wire"] = whole_ms - stages["total"]
     stages["whole"] = whole_ms
     steady = columns["arrived_s"] > columns["arrived_s"][0] + WARM_UP_S
-    partial = steady & (columns["is_final"] == 0)
+    partial = _last_of_each(_decodes(columns), steady & (columns["is_final"] == 0))
     less_model = whole_ms - stages["model"]
     return Block(
         less_model[partial],
         stages["model"][partial],
         *shares,
         stages={name: values[partial] for name, values in stages.items()},
-        finals=_finals_ms(columns, pushed, offset, hop_samples)[
-            steady & (columns["is_final"] == 1)
-        ],
+        finals=less_model[steady & (columns["is_final"] == 1)],
         notes={"astray": n_astray, **notes},
     )
 
 
-def _finals_ms(
-    columns: dict[str, NDArray[np.float64]], pushed: PushedStream, offset: int, hop_samples: int
-) -> NDArray[np.float64]:
-    """Return latencies less the model's time, from the push that a message's decode waited for.
+def _last_of_each(numbers: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which rows are the last wanted ones of their number: a decode is told once."""
+    rows = np.flatnonzero(wanted)
+    last = {int(numbers[row]): row for row in rows}
+    chosen = np.zeros(len(numbers), dtype=bool)
+    chosen[list(last.values())] = True
+    return chosen
 
-    A final's ``samples`` end where its last symbol does, long before: its decode is the newest one
-    that was pushed before the daemon's own count of its time began.
+
+def _newest(
+    columns: dict[str, NDArray[np.float64]], pushed: PushedStream, offset: int, hop_samples: int
+) -> NDArray[np.int64]:
+    """Return the newest sample that each message's decode waited for, on the pusher's axis.
+
+    A message's ``samples`` end with its text, which may be older. The daemon's own count of its
+    time begins at the stamp of the newest sample it had; decodes come at whole hops, each once.
     """
-    latest_s = columns["arrived_s"] - columns["total"] / 1e3
-    newest = pushed.index(latest_s).astype(np.int64)
-    newest = (newest + 1 - offset) // hop_samples * hop_samples + offset - 1
-    late = pushed.pushed_s(newest) > latest_s + HALF_MS
-    newest[late] -= hop_samples
-    return (columns["arrived_s"] - pushed.pushed_s(newest)) * 1e3 - columns["model"]
+    stamp_s = columns["made_s"] - columns["total"] / 1e3
+    n_samples = pushed.index(stamp_s) - offset + 1
+    n_hops = np.floor((n_samples + MARGIN_SAMPLES) / hop_samples).astype(np.int64)
+    decodes = _decodes(columns)
+    earlier: dict[int, int] = {}
+    for row in range(len(n_hops) - 1, -1, -1):  # after a stall several decodes saw the same newest
+        later = earlier.get(int(decodes[row]) + 1)
+        own = earlier.get(int(decodes[row]), int(n_hops[row]))
+        earlier[int(decodes[row])] = own if later is None else min(own, later - 1)
+        n_hops[row] = earlier[int(decodes[row])]
+    return n_hops * hop_samples - 1 + offset
+
+
+def _decodes(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.int64]:
+    """Return the number of each message's decode: the messages of one share all its times."""
+    times = np.stack([columns[name] for name in ("filter", "model", "decode")], axis=1)
+    _, first, inverse = np.unique(times, axis=0, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(columns["made_s"][first])] = np.arange(len(first))
+    numbers: NDArray[np.int64] = rank[inverse.ravel()]
+    return numbers
 
 
 def _offset(stop: NDArray[np.float64], exact: NDArray[np.float64]) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def peers_python() -> Path:
         print(f"making {ENVIRONMENT.name} for the peers (once) …", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
         wanted = [*PACKAGES, f"onnxruntime=={_onnxruntime_version()}"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-qq", *wanted], check=True)
         ready.touch()
     return python
 
