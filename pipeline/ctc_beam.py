@@ -341,11 +341,13 @@ class PrefixBeam:
 
     def _read(self, tail: Tail) -> tuple[list[int], float]:
         """Return the states after each symbol that stands, and ln P(tail | committed text)."""
-        states, lm_score = self._root_states.copy(), 0.0
-        for symbol in tail if self._lm is not None else ():
-            lm_score += float(self._lm.scores(states[-1])[symbol])
+        states, lm_score, lm = self._root_states.copy(), 0.0, self._lm
+        if lm is None:
+            return states, lm_score
+        for symbol in tail:
+            lm_score += float(lm.scores(states[-1])[symbol])
             if symbol != self._backspace:
-                states.append(self._lm.advance(states[-1], symbol))
+                states.append(lm.advance(states[-1], symbol))
             elif len(states) > 1:
                 states.pop()
         return states, lm_score

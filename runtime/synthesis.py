@@ -143,7 +143,8 @@ def _shape(n_samples: int, rate_hz: float) -> Floats:
     frequencies_hz = np.fft.rfftfreq(n_samples, 1.0 / rate_hz)
     power = 1.0 / np.maximum(frequencies_hz, 0.5)
     power[0] = 0.0
-    return np.sqrt(power / power.sum())
+    amplitudes: Floats = np.sqrt(power / power.sum())
+    return amplitudes
 
 
 @cache
@@ -193,7 +194,8 @@ def _drift(n_samples: int, rng: np.random.Generator, settings: SynthesisSettings
     where = np.linspace(0.0, n_knots - 1.0, n_samples)
     left = np.minimum(where.astype(int), n_knots - 2)
     weight = (0.5 - 0.5 * np.cos(np.pi * (where - left)))[:, None]
-    return knots[left] * (1.0 - weight) + knots[left + 1] * weight + offsets_uv
+    drift_uv: Floats = knots[left] * (1.0 - weight) + knots[left + 1] * weight + offsets_uv
+    return drift_uv
 
 
 def _blinks(n_samples: int, rng: np.random.Generator, settings: SynthesisSettings) -> Floats:

@@ -10,7 +10,7 @@ from runtime.recording import RecordingSource
 from tests.given import needs_data, recording
 from tests.ssvep_recordings import SYMBOLS, write_layout, write_session
 from tools.calibrate import Calibration, calibrate_ssvep
-from tools.calibration_report import figures_of, report_lines, finding_of
+from tools.calibration_report import figures_of, finding_of, report_lines
 from tools.labelled_trials import Recording, read_recording
 from tools.layout import SsvepLayout, read_layout
 

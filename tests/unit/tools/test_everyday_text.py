@@ -19,7 +19,7 @@ def words(phrase: str) -> tuple[str, ...]:
 
 
 def one_word_shorter(phrase: tuple[str, ...]) -> set[tuple[str, ...]]:
-    return {phrase[:k] + ("",) + phrase[k + 1 :] for k in range(len(phrase))}
+    return {(*phrase[:k], "", *phrase[k + 1 :]) for k in range(len(phrase))}
 
 
 def test_only_the_demo_alphabet_is_used() -> None:
