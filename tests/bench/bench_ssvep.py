@@ -2,8 +2,8 @@
 
 Trained on two runs, tested on the third; 1.0 s of EEG from 0.14 s after the stimulus, no
 abstention. Beside it, on the same folds, plain filter-bank TDCA without and with a notch at the
-mains (60 Hz): these recordings are full of it. Differences are paired by trial; their interval is a bootstrap
-over trials within runs. Shuffled labels are the control.
+mains (60 Hz): these recordings are full of it. Differences are paired by trial; their interval is a
+bootstrap over trials within runs. Shuffled labels are the control.
 """
 
 from __future__ import annotations
