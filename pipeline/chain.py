@@ -218,8 +218,7 @@ class Chain:
         sliding.n_windows_done += 1
         if self._every_decode and not any(isinstance(o, Text) for o in outputs):
             outputs = [*outputs, sliding.decoder.partial()]
-        times = self._times(began_ns, scored_ns)
-        return [replace(o, times=times) if isinstance(o, Text) else o for o in outputs]
+        return _partial_first(outputs, self._times(began_ns, scored_ns))
 
     def _decode_look(self, selection: SelectionStream, look: Look) -> list[Output]:
         began_ns = self._now_ns()
@@ -233,8 +232,7 @@ class Chain:
         scored_ns = self._now_ns()
         tainted = self._taint.overlap(look.start, look.start + look.length)
         outputs = selection.score(look, output, tainted=tainted)
-        times = self._times(began_ns, scored_ns)
-        return [replace(o, times=times) if isinstance(o, Text) else o for o in outputs]
+        return _partial_first(outputs, self._times(began_ns, scored_ns))
 
     def _times(self, began_ns: int, scored_ns: int) -> Times:
         self.n_decoded += 1
@@ -290,6 +288,23 @@ class Chain:
         if self._sliding is not None:
             self._model.reset()
             self._sliding.decoder.reset()
+
+
+def _partial_first(outputs: list[Output], times: Times) -> list[Output]:
+    """Return one decode's outputs: the newest partial, then the rest; text with its times.
+
+    A partial needs no journal: told first, it never waits for the commit of a final beside it.
+    """
+    partial: list[Output] = []
+    rest: list[Output] = []
+    for output in outputs:
+        if isinstance(output, Event):
+            rest.append(output)
+        elif output.kind == "partial":
+            partial = [replace(output, times=times)]
+        else:
+            rest.append(replace(output, times=times))
+    return partial + rest
 
 
 class _Sliding:

@@ -6,6 +6,7 @@ bit. Each sample is filtered once. State is float64; each band is rounded to flo
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,11 @@ class Hold:
         ``raw`` itself is returned, with None, where nothing had to be held.
         """
         if not len(raw):
+            return raw, None
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(np.add.reduce(raw, axis=None))
+        if math.isfinite(total):  # the usual case, in one pass
+            self._last[:] = raw[-1]
             return raw, None
         finite = np.isfinite(raw)
         if finite.all():
