@@ -39,6 +39,9 @@ HISTORY_S = 5.0
 SETTLE_S = 0.5
 """How long after a jump in the signal the filters still ring: such samples are tainted."""
 
+FLAT_WITHIN = 1e-3
+"""How little a model's input may move, in its own units, over a window that says nothing."""
+
 TAINTING = frozenset({"gap", "overrun", "stream_found", "clock_jump"})
 
 
@@ -207,13 +210,15 @@ class Chain:
             sliding.n_windows_skipped += 1
             return []
         began_ns = self._now_ns()
-        log_probs = self._model.run(self._history.view(start, stop - start))
+        window = self._history.view(start, stop - start)
+        log_probs = self._model.run(window)
         scored_ns = self._now_ns()
         first, frames = sliding.newest(start, log_probs)
         n_new = len(frames) * sliding.frame_samples
-        if self._held.overlap(first, first + n_new):
+        flat = is_flat(window)
+        if flat or self._held.overlap(first, first + n_new):
             frames = sliding.silence(len(frames))
-        tainted = self._taint.overlap(start, stop)
+        tainted = flat or self._taint.overlap(start, stop)
         outputs = sliding.decoder.push(frames, first_sample=first, tainted=tainted)
         sliding.n_windows_done += 1
         if self._every_decode and not any(isinstance(o, Text) for o in outputs):
@@ -230,7 +235,7 @@ class Chain:
         self._padded[look.length :] = 0
         output = self._model.run(self._padded)
         scored_ns = self._now_ns()
-        tainted = self._taint.overlap(look.start, look.start + look.length)
+        tainted = is_flat(run) or self._taint.overlap(look.start, look.start + look.length)
         outputs = selection.score(look, output, tainted=tainted)
         return _partial_first(outputs, self._times(began_ns, scored_ns))
 
@@ -288,6 +293,14 @@ class Chain:
         if self._sliding is not None:
             self._model.reset()
             self._sliding.decoder.reset()
+
+
+def is_flat(window: Samples) -> bool:
+    """Say whether half of a window's inputs or more do not move: no brain is heard there."""
+    if len(window) < 2:
+        return False
+    still = np.ptp(window, axis=0) < FLAT_WITHIN
+    return bool(2 * np.count_nonzero(still) >= len(still))
 
 
 def _partial_first(outputs: list[Output], times: Times) -> list[Output]:

@@ -29,7 +29,7 @@ NOT_CANONICAL = frozenset({"session", "seq", "latency_ms", "start_s", "end_s", "
 TIMING_KINDS = frozenset(
     {
         *("late", "backlog", "no_stream", "stream_found", "stream_lost", "stream_silent"),
-        *("journal_failed", "recorder_dropped", "recording_failed"),
+        *("bad_channel", "journal_failed", "recorder_dropped", "recording_failed"),
     }
 )
 """Events about this host, its clock and its disk; no replay can repeat them."""

@@ -21,6 +21,7 @@ from runtime.messages import (
     Health,
     Latency,
     Partial,
+    Quality,
     Rates,
     State,
 )
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from runtime.source import Source, StreamInfo
 
 QUALITY_S = 2.0
+BAD_STATES = frozenset({"flat", "clipped", "missing"})
+"""States of a channel that are an event; a noisy one may be so every other second."""
+
 BACKLOG_S = 0.5
 """Behind by more than this is told as ``backlog``, and as over once it is halved."""
 
@@ -109,6 +113,7 @@ class StreamService:
         self._latency = LatencyMonitor(budget.total_ms)
         self._n_events: Counter[str] = Counter()
         self._is_behind = False
+        self._bad_channels: set[str] = set()
         self._lost = False
         self._ended = False
         self._stopping = False
@@ -244,6 +249,9 @@ class StreamService:
         self._before = (now_s, live.ring.n_written, live.n_decodes)
         info = live.info
         rate_hz = self.engine.spec.rate_hz
+        quality = self._quality()
+        if live.ring.n_written >= rate_hz:
+            self._tell_bad_channels(quality)
         health = self.session.transcript.health(
             state=state,
             reason=reason,
@@ -256,7 +264,7 @@ class StreamService:
             lag_ms=None if info is None else 1000.0 * live.n_behind / rate_hz,
             latency_ms=self._latency.spreads(),
             over_budget=self._latency.over_budget,
-            quality=self._quality(),
+            quality=quality,
             counters=Counters(
                 samples_received=live.ring.n_written,
                 samples_lost=live.n_lost,
@@ -286,7 +294,20 @@ class StreamService:
             self.tell(kind, self.live.chain.n_samples, reason=reason, **figures)
             log.info(state, stream=self.settings.name, reason=reason)
 
-    def _quality(self) -> tuple[()] | tuple[object, ...]:
+    def _tell_bad_channels(self, quality: tuple[Quality, ...]) -> None:
+        """Say which channels went bad since the last second, and which are good again."""
+        bad = {one.channel: one.state for one in quality if one.state in BAD_STATES}
+        for channel in sorted(bad.keys() - self._bad_channels):
+            self._tell_channel(channel, bad[channel], over=False)
+        for channel in sorted(self._bad_channels - bad.keys()):
+            self._tell_channel(channel, "good", over=True)
+        self._bad_channels = set(bad)
+
+    def _tell_channel(self, channel: str, state: str, *, over: bool) -> None:
+        sample = self.live.chain.n_samples
+        self.tell("bad_channel", sample, channel=channel, state=state, over=over)
+
+    def _quality(self) -> tuple[Quality, ...]:
         ring, spec = self.live.ring, self.engine.spec
         n_samples = min(round(QUALITY_S * spec.rate_hz), ring.n_written, ring.capacity // 2)
         try:

@@ -390,3 +390,24 @@ def test_a_frozen_daemon_stops_feeding_the_watchdog(tmp_path: Path) -> None:
         assert not daemon.notified("WATCHDOG=1", 2.0)
         daemon.process.send_signal(signal.SIGCONT)
         assert daemon.notified("WATCHDOG=1", 5.0)
+
+
+def test_a_dead_channel_is_told_and_a_dead_headset_is_silent(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "b")
+    samples = noise(3000)
+    samples[:, 2] = 0.0
+    samples[1500:] = 0.0
+    recording = write_recording(tmp_path / "r.xdf", samples)
+    name = unique("dead")
+    with running(tmp_path, tmp_path / "b", stream=name, markers=False) as daemon:
+        process = offer(recording, name)
+        event = daemon.wait_event("bad_channel")
+        assert (event["channel"], event["state"], event["over"]) == ("Pz", "flat", False)
+        daemon.wait_event("stream_lost", 40)
+        sent(process)
+        assert daemon.stop() == 0, daemon.log()
+        texts = [m for m in daemon.of("text.final") if m["text"]]
+        assert texts
+        assert max(m["samples"][0] for m in texts) < 1800
+        told = {m["channel"] for m in daemon.of("event") if m["kind"] == "bad_channel"}
+        assert told == {"Fz", "Cz", "Pz", "Oz"}

@@ -183,3 +183,24 @@ def test_a_lost_stream_ends_as_a_recording_does(engines: dict[str, Engine], head
     ended = run(engines[head].chain(), eeg(), [], trials())
     outputs = run(engines[head].chain(), eeg(), [], trials(), [lost])
     assert outputs == [*ended, lost]
+
+
+@pytest.mark.parametrize("value", [0.0, 123.0])
+@pytest.mark.parametrize("head", ["ctc", "selection"])
+def test_a_headset_that_sends_one_value_for_ever_says_nothing(
+    engines: dict[str, Engine], head: str, value: float
+) -> None:
+    samples = np.full((N_SAMPLES, len(CHANNELS)), value, dtype=np.float32)
+    samples[:, 3] += np.random.default_rng(0).standard_normal(N_SAMPLES).astype(np.float32)
+    outputs = run(engines[head].chain(), samples, [], trials())
+    assert not [o for o in outputs if isinstance(o, Text) and o.text]
+    if head == "selection":
+        reasons = {o.figures["reason"] for o in outputs if isinstance(o, Event)}
+        assert reasons == {"tainted"}
+
+
+def test_one_dead_channel_does_not_silence_the_others(engines: dict[str, Engine]) -> None:
+    samples = eeg()
+    samples[:, 1] = 7.0
+    outputs = run(engines["ctc"].chain(), samples, [])
+    assert [o for o in outputs if isinstance(o, Text) and o.text]
