@@ -20,6 +20,9 @@ from pipeline.errors import EegscribeError  # noqa: E402 - after the environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+WORKBENCH = frozenset({"mne", "onnx", "onnxscript", "pyxdf", "safetensors", "torch"})
+"""Packages of the extra ``[tools]``, which a daemon's host does without."""
+
 VERBS = {
     "demo": "a simulated headset, the daemon and a subscriber: text appears",
     "init": "write a commented configuration from the streams found",
@@ -74,6 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EegscribeError as error:
         print(f"eegscribe: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in WORKBENCH:
+            raise
+        print(
+            f"eegscribe: {named} needs the package {error.name!r}, which this host does not have;"
+            " install the workbench: pip install '.[tools]'",
+            file=sys.stderr,
+        )
+        return 1
     except BrokenPipeError:
         # Whoever read us has gone, as `| head` does. Nothing more can be said; keep exit quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
