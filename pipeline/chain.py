@@ -145,6 +145,8 @@ class Chain:
             markers: with ``known_at`` no later than the end of ``samples``, in order.
             events: likewise.
         """
+        if not markers and not events:
+            return self._advance(samples)
         outputs: list[Output] = []
         first, stop = self.n_samples, self.n_samples + len(samples)
         inputs: list[tuple[int, int, Event | Marker]] = [

@@ -75,6 +75,12 @@ class SlidingWindow(Settings, frozen=True, kw_only=True, tag="sliding", tag_fiel
     hop_samples: int
     lookahead_samples: int = 0
 
+    def samples_until_due(self, n_samples: int) -> int:
+        """Return how many samples after the first ``n_samples`` fill the next window."""
+        if n_samples < self.window_samples:
+            return self.window_samples - n_samples
+        return self.hop_samples - (n_samples - self.window_samples) % self.hop_samples
+
 
 class EventWindow(Settings, frozen=True, kw_only=True, tag="event", tag_field="kind"):
     """A stimulus at ``onset`` opens ``[onset + offset, onset + offset + length)``.
@@ -87,6 +93,10 @@ class EventWindow(Settings, frozen=True, kw_only=True, tag="event", tag_field="k
     offset_samples: int
     length_samples: int
     checkpoints_samples: tuple[int, ...]
+
+    def samples_until_due(self, n_samples: int) -> int:
+        """Return 1: a stimulus may make any sample the last of its window."""
+        return 1
 
 
 class CtcDecoder(Settings, frozen=True, kw_only=True, tag="ctc", tag_field="head"):

@@ -63,6 +63,8 @@ class Timeline:
         self._warm = False
         self._first = 0
         self._waiting = np.empty(0)  # stamps from index _first on, not yet in the line
+        self._fresh: list[Stamps] = []  # stamps after those, not yet a block
+        self._n_fresh = 0
         self._n_seen = 0  # of _waiting, in whole blocks
         self._step: tuple[int, float] | None = None  # index and size of what is suspected
 
@@ -83,8 +85,14 @@ class Timeline:
         """
         if len(stamps) == 0:
             return []
-        self._waiting = np.concatenate((self._waiting, self._mended(stamps)))
         self.n_received += len(stamps)
+        self._fresh.append(stamps.copy())
+        self._n_fresh += len(stamps)
+        n_unseen = len(self._waiting) - self._n_seen + self._n_fresh
+        if self._line is not None and n_unseen < self.n_block:
+            return []
+        self._waiting = np.concatenate((self._waiting, self._mended(np.concatenate(self._fresh))))
+        self._fresh, self._n_fresh = [], 0
         events: list[Event] = []
         while len(self._waiting) - self._n_seen >= self.n_block:
             events += self._hear_block()
@@ -105,6 +113,7 @@ class Timeline:
         self._runs = _Runs(self.rate_hz)
         self._line, self._warm, self._step = None, False, None
         self._first, self._waiting, self._n_seen = self.n_received, np.empty(0), 0
+        self._fresh, self._n_fresh = [], 0
 
     def index_at(self, time_s: float) -> int:
         """Return the index nearest on the line; it may lie outside what was received.

@@ -58,6 +58,7 @@ class StreamInputs:
             markers=settings.markers,
             channels=engine.spec.channels,
             renamed=settings.channels,
+            until_due=engine.spec.window.samples_until_due,
             make_tap=None if record.directory is None else self._make_recorder,
         )
 

@@ -28,7 +28,7 @@ def spread(values: NDArray[np.float64]) -> Spread:
 
 
 class LatencyMonitor:
-    """The last ``n_kept`` decodes by stage, in milliseconds; one thread."""
+    """The last ``n_kept`` decodes by stage, in milliseconds; one thread adds, any may ask."""
 
     def __init__(self, budget_ms: float, n_kept: int = 4096) -> None:
         self._budget_ms = budget_ms

@@ -181,7 +181,7 @@ class LiveStream:
         arrival = Arrival(ticket.transport_ms, queue_ms, began_ns)
         n_decoded = self._chain.n_decoded
         outputs: list[Output] = []
-        events = tuple(self._place(event) for event in ticket.events)
+        events = ticket.events and tuple(self._place(event) for event in ticket.events)
         while self._reader.position < ticket.stop:
             samples, n_lost = self._reader.read(ticket.stop - self._reader.position)
             if n_lost:

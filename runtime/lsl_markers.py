@@ -74,6 +74,11 @@ class MarkerReader:
         return self._offset_s
 
     @property
+    def n_waiting(self) -> int:
+        """How many markers are held."""
+        return len(self._held)
+
+    @property
     def waited_s(self) -> float:
         """How long the oldest held marker has been waiting."""
         return time.monotonic() - self._held[0].arrived_s if self._held else 0.0

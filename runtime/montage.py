@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,23 @@ class Montage:
     """How raw values become the wanted channels in microvolts.
 
     ``columns`` (n_wanted,) indexes the stream's channels; ``to_uv`` (n_wanted,) multiplies them;
-    ``assumed`` are the wanted channels whose unit was missing or not known and taken as µV.
+    ``assumed`` are the wanted channels whose unit was missing or not known and taken as µV;
+    ``is_identity`` says that all of the stream's channels are wanted, as they are.
     """
 
     channels: tuple[str, ...]
     columns: NDArray[np.intp]
     to_uv: NDArray[np.float32]
     assumed: tuple[str, ...]
+    is_identity: bool
 
     def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return ``(n_samples, n_wanted)`` float32 µV of raw values ``(n_samples, n_channels)``."""
+        """Return ``(n_samples, n_wanted)`` float32 µV of raw values ``(n_samples, n_channels)``.
+
+        Where nothing is to be done they are the raw values themselves.
+        """
+        if self.is_identity and values.dtype == np.float32:
+            return cast("NDArray[np.float32]", values)
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number taints, later
             picked = values[:, self.columns].astype(np.float32, copy=False)
             return picked if (self.to_uv == 1.0).all() else picked * self.to_uv
@@ -76,9 +84,11 @@ def make_montage(
         raise ValueError(f"has several channels named {double[0]}, wanted each name once")
     columns = np.array([labels.index(label) for label in asked], dtype=np.intp)
     factors = [microvolts_per(units[k]) for k in columns]
+    to_uv = np.array([1.0 if f is None else f for f in factors], dtype=np.float32)
     return Montage(
         channels=names,
         columns=columns,
-        to_uv=np.array([1.0 if f is None else f for f in factors], dtype=np.float32),
+        to_uv=to_uv,
         assumed=tuple(n for n, f in zip(names, factors, strict=True) if f is None),
+        is_identity=np.array_equal(columns, np.arange(len(labels))) and bool((to_uv == 1.0).all()),
     )

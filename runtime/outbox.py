@@ -1,14 +1,14 @@
 """Keeps a stream's messages in the order they were made, though finals first go to the journal.
 
 Invariant: no final is published before its commit returned. What was made after a final waits for
-    it,
-but not for a disk that stalls: when no final came through for ``PATIENCE_S``, partials and events
-    go ahead.
+it, but not for a disk that stalls: when no final came through for ``PATIENCE_S``, partials and
+events go ahead. Any thread may put; what has nothing to wait for is sent at once, by that thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,14 @@ PATIENCE_S = 0.05
 
 
 class Outbox:
-    """One stream's way out; every method on the event loop's thread.
+    """One stream's way out.
 
     Args:
-        send: publishes ``(topic, body)`` at once.
+        send: publishes ``(topic, body)`` at once, from any thread.
         journal: takes the finals.
         form: encoding of the bodies.
-        failed: told of a final that the journal could not take; it is not published.
+        failed: told, on the event loop's thread, of a final that the journal could not take; it is
+            not published.
     """
 
     def __init__(
@@ -48,26 +49,26 @@ class Outbox:
         self._failed = failed
         self._waiting: deque[tuple[Topic, bytes] | Entry] = deque()
         self._committed: set[int] = set()
+        self._lock = threading.Lock()  # around what waits and everything that is sent
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._emptied = asyncio.Event()
         self.n_published = 0
 
     def put(self, message: Message) -> None:
         """Publish a message after everything put before it; a final after its commit."""
         body = encode(message, self._form)
         if not isinstance(message, Final):
-            if self._waiting:
-                self._waiting.append((topic_of(message), body))
-            else:
-                self._publish(topic_of(message), body)
+            with self._lock:
+                if self._waiting:
+                    self._waiting.append((topic_of(message), body))
+                else:
+                    self._publish(topic_of(message), body)
             return
         entry = Entry(stream=message.stream, session=message.session, seq=message.seq, body=body)
-        self._waiting.append(entry)
-        self._idle.clear()
-        if self._timer is None:
-            self._timer = self._loop.call_later(PATIENCE_S, self._lose_patience)
+        with self._lock:
+            self._waiting.append(entry)
+        self._loop.call_soon_threadsafe(self._be_patient, self._loop.time())
         future = self._journal.append(entry)
         future.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._on_commit, entry, done)
@@ -75,18 +76,26 @@ class Outbox:
 
     async def drained(self) -> None:
         """Return once every final put so far was published or has failed."""
-        await self._idle.wait()
+        while self._waiting:
+            self._emptied.clear()
+            await self._emptied.wait()
 
     def _on_commit(self, entry: Entry, done: Future[None]) -> None:
         error = done.exception()
         if isinstance(error, JournalError | ValueError):
-            self._waiting.remove(entry)
+            with self._lock:
+                self._waiting.remove(entry)
             self._failed(entry, error)
         elif error is not None:
             raise error
         else:
             self._committed.add(entry.seq)
-        self._flush()
+        with self._lock:
+            self._flush()
+
+    def _be_patient(self, since_s: float) -> None:
+        if self._waiting and self._timer is None:
+            self._timer = self._loop.call_at(since_s + PATIENCE_S, self._lose_patience)
 
     def _flush(self) -> None:
         n_before = len(self._waiting)
@@ -105,22 +114,21 @@ class Outbox:
             self._timer.cancel()  # the disk moves: patience begins anew
             self._timer = None
         if not self._waiting:
-            self._idle.set()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(PATIENCE_S, self._lose_patience)
+            self._emptied.set()
+        self._be_patient(self._loop.time())
 
     def _lose_patience(self) -> None:
         """The disk is slow: let everything but finals go ahead."""
         self._timer = None
         finals: deque[tuple[Topic, bytes] | Entry] = deque()
-        for item in self._waiting:
-            if isinstance(item, Entry):
-                finals.append(item)
-            else:
-                self._publish(*item)
-        self._waiting = finals
-        if finals:
-            self._timer = self._loop.call_later(PATIENCE_S, self._lose_patience)
+        with self._lock:
+            for item in self._waiting:
+                if isinstance(item, Entry):
+                    finals.append(item)
+                else:
+                    self._publish(*item)
+            self._waiting = finals
+        self._be_patient(self._loop.time())
 
     def _publish(self, topic: Topic, body: bytes) -> None:
         self._send(topic, body)

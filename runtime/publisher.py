@@ -1,11 +1,13 @@
 """The PUB socket: every message leaves here as two frames, topic and body.
 
-Owned by one thread, the loop's. Sending never waits: it costs some 20 µs, and a subscriber whose
-queue is full loses messages, which it sees from their ``seq`` and fetches from the journal.
+Any thread may send: a decode thread whose text had first to wake another would tell it later.
+Sending never waits: it costs some 20 µs, and a subscriber whose queue is full loses messages, which
+it sees from their ``seq`` and fetches from the journal.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import zmq
@@ -37,6 +39,7 @@ class Publisher:
         self.form = settings.format
         self.n_published = 0
         self.n_overrun = 0
+        self._lock = threading.Lock()  # around every use of the socket: ZeroMQ asks for no more
         self._socket = context.socket(zmq.PUB)
         try:
             self._socket.setsockopt(zmq.SNDHWM, settings.high_water_mark)
@@ -60,15 +63,16 @@ class Publisher:
     def send(self, topic: Topic, body: bytes) -> None:
         """Send a body that is encoded already, such as a final from the journal."""
         frames = (topic.encode(), body)
-        if not self._sent(frames):
-            # Read what the I/O thread says of emptied queues: ZeroMQ only looks now and then.
-            self._socket.getsockopt(zmq.EVENTS)
+        with self._lock:
             if not self._sent(frames):
-                self.n_overrun += 1
-                self._socket.setsockopt(zmq.XPUB_NODROP, 0)
-                self._socket.send_multipart(frames, zmq.NOBLOCK)
-                self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-        self.n_published += 1
+                # Read what the I/O thread says of emptied queues: ZeroMQ only looks now and then.
+                self._socket.getsockopt(zmq.EVENTS)
+                if not self._sent(frames):
+                    self.n_overrun += 1
+                    self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+                    self._socket.send_multipart(frames, zmq.NOBLOCK)
+                    self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+            self.n_published += 1
 
     def _sent(self, frames: tuple[bytes, bytes]) -> bool:
         """Send to all; or, where a queue is full, to none, and return False."""
@@ -82,4 +86,5 @@ class Publisher:
         """Close the socket; what was sent still leaves, for at most a second."""
         for endpoint in self.endpoints:
             unlink(endpoint)
-        self._socket.close()
+        with self._lock:
+            self._socket.close()

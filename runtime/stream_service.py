@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from pipeline.values import Output
     from runtime.config import Budget, Stream
     from runtime.engine import Engine
     from runtime.journal import Journal
     from runtime.journal_store import Entry
     from runtime.publisher import Publisher
+    from runtime.session import Arrival
     from runtime.source import Source, StreamInfo
 
 QUALITY_S = 2.0
@@ -52,6 +55,9 @@ log = structlog.get_logger()
 
 class StreamService:
     """Runs one stream; every method on the event loop's thread but where it says otherwise.
+
+    What the decode thread made is told by that thread: to wake another first would cost more than
+    telling it. ``_voice`` keeps the two threads' messages, their numbers and counters in order.
 
     Args:
         settings: the stream's table of the configuration.
@@ -95,7 +101,7 @@ class StreamService:
             source,
             chain,
             fits=lambda info: check_fit(engine, info),
-            post=self._post,
+            post=self._handle,
             ring_s=settings.history_s,
             on_input=on_input,
         )
@@ -110,6 +116,7 @@ class StreamService:
         self.outbox = Outbox(
             publisher.send, journal, form=publisher.form, failed=self._journal_failed
         )
+        self._voice = threading.RLock()
         self._latency = LatencyMonitor(budget.total_ms)
         self._n_events: Counter[str] = Counter()
         self._is_behind = False
@@ -133,7 +140,6 @@ class StreamService:
                 group.create_task(self._in_thread(threads, self.live.decode_forever))
         finally:
             self.live.stop()
-        await asyncio.sleep(0)  # what the decode thread posted last is handled before this returns
         await self.outbox.drained()
         self._ended = True
 
@@ -155,27 +161,31 @@ class StreamService:
     def _read(self) -> None:
         self.live.read_forever(self.settings.resolve_timeout_s)
 
-    def _post(self, decoded: Decoded) -> None:
-        """Hand a step of the decode thread to the loop; called from that thread."""
-        self._loop.call_soon_threadsafe(self._handle, decoded)
-
     def _handle(self, decoded: Decoded) -> None:
-        for output in decoded.outputs:
-            if isinstance(output, Event):
-                self._note(output)
-            message = self.session.compose(output, decoded.arrival)
-            if message is None:
-                continue
-            self.outbox.put(message)
-            if isinstance(message, Final):
-                log.debug("final", stream=self.settings.name, seq=message.seq)
-                self._on_text(message)
-            if isinstance(message, Partial | Final):
-                self._measure(message.latency_ms, message.samples[1])
-                decoded = Decoded(decoded.outputs, decoded.arrival, None)
-        if decoded.times is not None:
-            self._measure(self._silent_latency(decoded), self.live.chain.n_samples)
-        self._watch_backlog()
+        """Tell what a step of the decode thread gave; called from that thread."""
+        with self._voice:
+            was_told = False
+            for output in decoded.outputs:
+                was_told |= self._tell_output(output, decoded.arrival)
+            if decoded.times is not None and not was_told:
+                self._measure(self._silent_latency(decoded), self.live.chain.n_samples)
+            self._watch_backlog()
+
+    def _tell_output(self, output: Output, arrival: Arrival) -> bool:
+        """Publish one output of the chain; say whether a decode's latency was measured by it."""
+        if isinstance(output, Event):
+            self._note(output)
+        message = self.session.compose(output, arrival)
+        if message is None:
+            return False
+        self.outbox.put(message)
+        if isinstance(message, Final):
+            log.debug("final", stream=self.settings.name, seq=message.seq)
+            self._on_text(message)
+        if not isinstance(message, Partial | Final):
+            return False
+        self._measure(message.latency_ms, message.samples[1])
+        return True
 
     def _silent_latency(self, decoded: Decoded) -> Latency:
         """Return the stages of a decode that had nothing to say."""
@@ -209,19 +219,17 @@ class StreamService:
 
     def tell(self, kind: str, sample: int, **figures: float | str | None) -> None:
         """Publish an event of the daemon's own."""
-        event = Event(kind, sample, sample, dict(figures))
-        self._note(event)
-        self.outbox.put(self.session.transcript.event(event))
+        self._publish_event(Event(kind, sample, sample, dict(figures)))
 
     def hear(self, event: Event) -> None:
         """Publish an event of another thread, such as the recorder's; called from any."""
+        if not self._ended:
+            self._publish_event(event)
 
-        def put() -> None:
+    def _publish_event(self, event: Event) -> None:
+        with self._voice:
             self._note(event)
             self.outbox.put(self.session.transcript.event(event))
-
-        if not self._ended:
-            self._loop.call_soon_threadsafe(put)
 
     def _note(self, event: Event) -> None:
         """Count and log an event; its figures may hold text and stay out of the log."""
@@ -252,33 +260,36 @@ class StreamService:
         quality = self._quality()
         if live.ring.n_written >= rate_hz:
             self._tell_bad_channels(quality)
-        health = self.session.transcript.health(
-            state=state,
-            reason=reason,
-            rates=Rates(
-                nominal_hz=None if info is None else info.rate_hz,
-                received_hz=(live.ring.n_written - n_samples) / elapsed_s,
-                decodes_hz=(live.n_decodes - n_decodes) / elapsed_s,
-            ),
-            buffer_fill=min(1.0, live.n_behind / live.ring.capacity),
-            lag_ms=None if info is None else 1000.0 * live.n_behind / rate_hz,
-            latency_ms=self._latency.spreads(),
-            over_budget=self._latency.over_budget,
-            quality=quality,
-            counters=Counters(
-                samples_received=live.ring.n_written,
-                samples_lost=live.n_lost,
-                samples_overrun=live.n_overrun,
-                markers_received=live.n_markers,
-                decodes_late=self._latency.n_late,
-                messages_published=self.outbox.n_published,
-                subscribers_overrun=self._publisher.n_overrun,
-                finals=self.session.transcript.n_finals,
-                **chain.counters,
-            ),
+        latency_ms = self._latency.spreads()
+        counters = Counters(
+            samples_received=live.ring.n_written,
+            samples_lost=live.n_lost,
+            samples_overrun=live.n_overrun,
+            markers_received=live.n_markers,
+            decodes_late=self._latency.n_late,
+            messages_published=self.outbox.n_published,
+            subscribers_overrun=self._publisher.n_overrun,
+            finals=self.session.transcript.n_finals,
+            **chain.counters,
         )
-        self.newest_health = health
-        self.outbox.put(health)
+        with self._voice:
+            health = self.session.transcript.health(
+                state=state,
+                reason=reason,
+                rates=Rates(
+                    nominal_hz=None if info is None else info.rate_hz,
+                    received_hz=(live.ring.n_written - n_samples) / elapsed_s,
+                    decodes_hz=(live.n_decodes - n_decodes) / elapsed_s,
+                ),
+                buffer_fill=min(1.0, live.n_behind / live.ring.capacity),
+                lag_ms=None if info is None else 1000.0 * live.n_behind / rate_hz,
+                latency_ms=latency_ms,
+                over_budget=self._latency.over_budget,
+                quality=quality,
+                counters=counters,
+            )
+            self.newest_health = health
+            self.outbox.put(health)
 
     def _announce(self, state: State, reason: str | None) -> None:
         """Tell once that there is no stream yet, or that it is silent, and when it no longer is."""

@@ -204,3 +204,17 @@ def test_one_dead_channel_does_not_silence_the_others(engines: dict[str, Engine]
     samples[:, 1] = 7.0
     outputs = run(engines["ctc"].chain(), samples, [])
     assert [o for o in outputs if isinstance(o, Text) and o.text]
+
+
+def test_the_window_says_after_how_many_samples_it_is_full(engines: dict[str, Engine]) -> None:
+    window, chain = engines["ctc"].spec.window, engines["ctc"].chain()
+    samples, n_due = eeg(), window.samples_until_due(0)
+    while chain.n_samples + n_due <= len(samples):
+        first, n_decoded = chain.n_samples, chain.counters["windows_due"]
+        chain.push(samples[first : first + n_due - 1])
+        assert chain.counters["windows_due"] == n_decoded
+        chain.push(samples[first + n_due - 1 : first + n_due])
+        assert chain.counters["windows_due"] == n_decoded + 1
+        n_due = window.samples_until_due(chain.n_samples)
+    assert n_decoded > 5
+    assert engines["selection"].spec.window.samples_until_due(7) == 1
