@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CONTRACTS = ("messages", "layout", "config", "manifest")
 
+WRITTEN_AS: dict[type, dict[str, Any]] = {Path: {"type": "string", "minLength": 1}}
+"""How the contracts' types that are not JSON's own stand in a file."""
+
 EXAMPLE = """examples:
   eegscribe schema > messages.schema.json
   eegscribe schema config > eegscribe.schema.json"""
@@ -77,7 +80,7 @@ def _config() -> dict[str, Any]:
 def _schema(kind: Any, title: str) -> dict[str, Any]:
     """Return the schema of a msgspec type, with readable descriptions."""
     (top,), parts = msgspec.json.schema_components(
-        (kind,), schema_hook=_path_is_text, ref_template="#/$defs/{name}"
+        (kind,), schema_hook=_as_written, ref_template="#/$defs/{name}"
     )
     for part in parts.values():
         if "description" in part:
@@ -85,7 +88,12 @@ def _schema(kind: Any, title: str) -> dict[str, Any]:
     return {"$schema": DIALECT, "title": title, **top, "$defs": parts}
 
 
-def _path_is_text(kind: type) -> dict[str, Any]:
-    if issubclass(kind, Path):
-        return {"type": "string", "minLength": 1}
-    raise NotImplementedError
+def _as_written(kind: type) -> dict[str, Any]:
+    """Return the schema of a type that msgspec does not know.
+
+    Raises:
+        TypeError: :data:`WRITTEN_AS` does not say how it is written.
+    """
+    if kind not in WRITTEN_AS:
+        raise TypeError(f"{kind.__name__}: WRITTEN_AS lacks it, wanted how it stands in a file")
+    return WRITTEN_AS[kind]

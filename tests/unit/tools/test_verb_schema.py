@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from decimal import Context
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 
 from tools.cli import main
@@ -48,6 +50,13 @@ def test_an_unknown_contract_is_wrong_usage(capsys: pytest.CaptureFixture[str]) 
         main(["schema", "poem"])
     assert caught.value.code == 2
     assert "poem" in capsys.readouterr().err
+
+
+def test_a_type_nobody_has_said_how_to_write_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = msgspec.defstruct("Layout", [("arithmetic", Context)])
+    monkeypatch.setattr("tools.layout.Layout", odd)
+    with pytest.raises(TypeError, match="Context: WRITTEN_AS lacks it"):
+        contract_schema("layout")
 
 
 def test_the_configuration_may_have_one_stream_or_several() -> None:
