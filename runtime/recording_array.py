@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from pipeline.errors import RecordingError
+from runtime.recording_damage import DAMAGE
 from runtime.recording_raw import RawRecording
 
 if TYPE_CHECKING:
@@ -55,18 +56,11 @@ def read_array(path: Path) -> RawRecording:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty file is told below
             if path.suffix == ".npy":
-                values = np.load(path, allow_pickle=False)
+                with path.open("rb") as file:  # np.load would open other kinds of file too
+                    values = np.lib.format.read_array(file, allow_pickle=False)
             else:
                 values = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        OverflowError,
-        SyntaxError,
-        TypeError,
-    ) as error:
+    except DAMAGE as error:
         said = " ".join(str(error).split())[:200]
         raise RecordingError(f"{path}: not a readable array ({said})") from None
     return RawRecording(

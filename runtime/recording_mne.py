@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import configparser
-import struct
 import warnings
-import zlib
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -15,6 +13,7 @@ import numpy as np
 
 from pipeline.errors import RecordingError
 from runtime.recording_check import check_before_mne
+from runtime.recording_damage import DAMAGE
 from runtime.recording_raw import RawRecording
 
 if TYPE_CHECKING:
@@ -24,26 +23,6 @@ SUFFIXES = (".fif", ".fif.gz", ".edf", ".bdf", ".vhdr", ".set")
 VOLTS = "V"
 CRASHING = (".set",)
 """What is read in a process of its own: scipy's reader of MATLAB files crashes on damaged ones."""
-
-_BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NameError,  # a local variable never set, in scipy's reader of MATLAB files
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    configparser.Error,
-    struct.error,
-    zlib.error,
-)
-"""What MNE's readers raise on files that are not whole, beside a plain ``Exception``."""
 
 
 def read_mne(path: Path) -> RawRecording:
@@ -113,6 +92,6 @@ class _Fence:
         self._quiet.__exit__(None, None, None)
         from scipy.io.matlab import MatReadError  # EEGLAB files are MATLAB's
 
-        if kind is Exception or isinstance(error, (*_BROKEN, MatReadError)):
+        if kind is Exception or isinstance(error, (*DAMAGE, configparser.Error, MatReadError)):
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise RecordingError(f"{self._path}: not a readable recording ({said})") from None

@@ -10,7 +10,6 @@ import gzip
 import io
 import json
 import logging
-import struct
 import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import numpy as np
 from pipeline.errors import RecordingError
 from pipeline.values import Event, Figure, Marker
 from runtime.recorder import INPUTS_STREAM, INPUTS_TYPE
+from runtime.recording_damage import DAMAGE
 from runtime.recording_raw import RawRecording, RecordedRun, without_dropped
 from runtime.xdf_check import check_xdf
 
@@ -30,23 +30,6 @@ if TYPE_CHECKING:
 
 MAX_INPUT_CHARACTERS = 1 << 16
 MAX_UNPACKED_BYTES = 1 << 33
-
-_BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,  # xml's ParseError
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pyxdf and its XML parser raise on files that are not whole."""
 
 
 def read_xdf(path: Path, *, stream: str | None = None, markers: str | None = None) -> RawRecording:
@@ -64,7 +47,7 @@ def read_xdf(path: Path, *, stream: str | None = None, markers: str | None = Non
     try:
         eeg = _choose(streams, stream, path)
         return _raw(eeg, streams, markers)
-    except _BROKEN as error:
+    except DAMAGE as error:
         raise RecordingError(
             f"{path}: damaged inside ({type(error).__name__}: {error}), wanted a whole recording"
         ) from None
@@ -91,7 +74,7 @@ def _load(path: Path) -> list[dict[str, Any]]:
             streams, _ = pyxdf.load_xdf(
                 io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False
             )
-    except _BROKEN as error:
+    except DAMAGE as error:
         said = str(error) or type(error).__name__
         raise RecordingError(f"{path}: not a readable XDF file ({said})") from None
     finally:

@@ -689,6 +689,14 @@ def test_a_bad_array_is_refused(tmp_path: Path, values: NDArray[np.generic]) -> 
         read_recording(tmp_path / "a.npy")
 
 
+def test_an_archive_that_calls_itself_an_array_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", eeg())
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    (tmp_path / "a.json").write_text(json.dumps(SIDECAR))
+    with pytest.raises(RecordingError, match="not a readable array"):
+        read_recording(tmp_path / "a.npy")
+
+
 def test_unknown_kinds_of_file_are_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"a\.txt: unknown kind of file, wanted one of \.xdf"):
         read_recording(tmp_path / "a.txt")
