@@ -205,10 +205,9 @@ async def _carry_out(request: Request, commands: Commands) -> dict[str, Any]:
 
 def _finals(page: Page, request: Finals) -> dict[str, Any]:
     """Return stored finals as they were published; ``next`` is the ``from`` to go on with."""
-    first = page.entries[0] if page.entries else None
     return {
-        "stream": first.stream if first else request.stream,
-        "session": first.session if first else request.session,
+        "stream": page.stream,
+        "session": page.session,
         "from": request.start,
         "messages": [
             msgspec.Raw(entry.body) if entry.body[:1] == b"{" else decode_object(entry.body)

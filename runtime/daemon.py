@@ -233,8 +233,8 @@ class Daemon:
 
     async def finals(self, *, stream: str | None, session: str | None, start: int) -> Page:
         """Return stored finals of a stream; of this session where none is named."""
-        if stream is None:
-            stream = self._chosen(None)[0].settings.name
+        if stream is None or session is None:
+            stream = self._chosen(stream)[0].settings.name
         asked = self._journal.page(stream=stream, session=session or self._session, start=start)
         return await asyncio.wrap_future(asked)
 

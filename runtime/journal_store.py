@@ -69,6 +69,8 @@ class Entry:
 class Page:
     """Finals of one stream and session in order; ``more`` says that further ones follow."""
 
+    stream: str
+    session: str
     entries: list[Entry]
     more: bool
 
@@ -182,9 +184,9 @@ class Store:
                 entry = Entry(*row)
                 n_bytes += len(entry.body)
                 if len(entries) == n_max or (entries and n_bytes > n_bytes_max):
-                    return Page(entries, more=True)
+                    return Page(stream, session, entries, more=True)
                 entries.append(entry)
-        return Page(entries, more=False)
+        return Page(stream, session, entries, more=False)
 
     def sessions(self) -> list[Session]:
         """Return all stored sessions, oldest first."""

@@ -178,6 +178,11 @@ def test_sigkill_loses_no_published_final_and_a_subscriber_gets_all_by_asking(
         assert answer["messages"] == stored
         later = daemon.ask(do="finals", stream="bench1", session=session, **{"from": 3})
         assert later["messages"] == stored[3:]
+        daemon.wait_state("waiting")
+        now = daemon.ask(do="finals")
+        assert (now["stream"], now["messages"]) == ("bench1", [])
+        assert now["session"] == daemon.of("health")[-1]["session"] != session
+        assert "wanted one of bench1" in daemon.ask(do="finals", stream="nobody")["error"]
         assert daemon.stop() == 0
 
 

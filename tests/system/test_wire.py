@@ -200,7 +200,8 @@ class Desk:
     """Commands with one stored final."""
 
     async def finals(self, *, stream: str | None, session: str | None, start: int) -> Page:
-        return Page([Entry(stream or "s", session or "t", start, b'{"seq":5}')], more=False)
+        stream, session = stream or "s", session or "t"
+        return Page(stream, session, [Entry(stream, session, start, b'{"seq":5}')], more=False)
 
     async def sessions(self) -> list[Session]:
         return []

@@ -27,8 +27,9 @@ class Desk:
         self.asked.append(("finals", stream, session, start))
         if stream == "none":
             raise UsageError("stream: got 'none', wanted one of s")
-        bodies = [b'{"seq": 3, "x":1.50}', b"\x81\xa3seq\x04"]
-        return Page([Entry("s", "t", 3 + n, body) for n, body in enumerate(bodies)], more=True)
+        bodies = [b'{"seq": 3, "x":1.50}', b"\x81\xa3seq\x04"] if start < 5 else []
+        entries = [Entry("s", "t", 3 + n, body) for n, body in enumerate(bodies)]
+        return Page("s", session or "t", entries, more=bool(bodies))
 
     async def sessions(self) -> list[Session]:
         return [Session("s", "t", 2, 5, 6)]
@@ -72,6 +73,12 @@ def test_finals_ask_for_all_of_the_current_session_by_default() -> None:
     desk = Desk()
     ask({"v": 1, "do": "finals"}, desk)
     assert desk.asked == [("finals", None, None, 0)]
+
+
+def test_where_nothing_is_stored_the_stream_and_session_are_named() -> None:
+    told = ask({"v": 1, "do": "finals", "from": 5})
+    assert (told["stream"], told["session"]) == ("s", "t")
+    assert (told["messages"], told["more"], told["next"]) == ([], False, 5)
 
 
 def test_pause_and_resume_name_a_stream_or_all() -> None:
