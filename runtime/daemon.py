@@ -49,10 +49,14 @@ SWITCH_INTERVAL_S = 0.0005
 log = structlog.get_logger()
 
 
-def run_daemon(config: DaemonConfig) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code.
+def run_daemon(config: DaemonConfig) -> None:
+    """Run until SIGTERM or SIGINT.
 
-    The one place where any exception is caught: logged, told to systemd, and an exit code.
+    The one place where any exception is caught: told to systemd, and raised as one of ours, which
+    the command line prints as the last words on stderr.
+
+    Raises:
+        EegscribeError: what ended the daemon.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     hush_lsl()
@@ -63,11 +67,11 @@ def run_daemon(config: DaemonConfig) -> int:
         ours = _ours(error)
         if ours is None:
             log.critical("crashed", exc_info=error)
-            return 1
-        log.error("stopped", error=str(ours), exit_code=ours.exit_code)
+            ours = EegscribeError(f"the daemon crashed ({type(error).__name__}): see its log above")
+        elif config.log.format == "json":  # a program that reads lines of JSON is told too
+            log.error("stopped", error=str(ours), exit_code=ours.exit_code)
         notifier.status(str(ours))
-        return ours.exit_code
-    return 0
+        raise ours from None
 
 
 def _ours(error: BaseException) -> EegscribeError | None:

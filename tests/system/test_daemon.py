@@ -305,17 +305,28 @@ def test_what_a_crash_left_unpublished_reaches_those_who_listened(tmp_path: Path
         assert wanted in without_topic(daemon.of("text.final"))
 
 
-def test_without_a_stream_in_time_the_daemon_says_so_and_exits_69(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_without_a_stream_in_time_the_daemon_says_so_and_exits_69(
+    tmp_path: Path, form: str
+) -> None:
     make_bundle(tmp_path / "b")
     config = tmp_path / "c.toml"
     config.write_text(
         f'[stream]\nname = "s"\nlsl = {{ name = "{unique("nobody")}" }}\nbundle = "b"\n'
         f'resolve_timeout_s = 1.0\n[publish]\nendpoint = "ipc://{tmp_path}/m"\n'
         f'[control]\nendpoint = "ipc://{tmp_path}/c"\n[journal]\npath = "j.sqlite"\n'
+        f'[log]\nformat = "{form}"\n'
     )
     done = eegscribe("run", "--config", config)
     assert done.returncode == 69, done.stderr
     assert "Traceback" not in done.stderr
+    *logged, last = done.stderr.splitlines()
+    assert last.startswith("eegscribe: no LSL stream with name"), done.stderr
+    assert not [line for line in logged if line.startswith("eegscribe:")]
+    if form == "json":
+        told = [json.loads(line) for line in logged]
+        assert told[-1]["event"] == "stopped"
+        assert (f"eegscribe: {told[-1]['error']}", told[-1]["exit_code"]) == (last, 69)
 
 
 def test_a_stream_that_does_not_fit_is_refused_with_65(tmp_path: Path) -> None:
@@ -339,7 +350,7 @@ def test_a_stream_that_does_not_fit_is_refused_with_65(tmp_path: Path) -> None:
             assert daemon.process.wait(20) == 65
         finally:
             end(process)
-        assert "rate is 500 Hz" in daemon.log()
+        assert daemon.log().splitlines()[-1].startswith(f"eegscribe: {name}: rate is 500 Hz")
         assert "Traceback" not in daemon.log()
     assert recording.exists()
 
