@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.gru_ctc import GruCtc
+    from models.network import CtcNetwork
 
 PARITY = 1e-4
 """Largest difference of a probability between the calls and one pass in float64.
@@ -49,7 +49,7 @@ class ExportError(EegscribeError):
     """The exported graph does not compute what the network computes."""
 
 
-def export_gru_ctc(network: GruCtc, *, n_frames: int) -> Exported:
+def export_ctc(network: CtcNetwork, *, n_frames: int) -> Exported:
     """Return ``network`` as ONNX that takes ``n_frames`` patches a call.
 
     Raises:
@@ -75,7 +75,7 @@ def export_gru_ctc(network: GruCtc, *, n_frames: int) -> Exported:
     if program is None:
         raise ExportError("the exporter gave no program, must give one graph")
     model = program.model_proto
-    _check_gru(model, n_layers=network.settings.n_layers)
+    _check_gru(model, network)
     exported = Exported(
         data=model.SerializeToString(),
         file=ModelFile(
@@ -91,7 +91,7 @@ def export_gru_ctc(network: GruCtc, *, n_frames: int) -> Exported:
     return exported
 
 
-def check_parity(network: GruCtc, exported: Exported, *, tolerance: float = PARITY) -> float:
+def check_parity(network: CtcNetwork, exported: Exported, *, tolerance: float = PARITY) -> float:
     """Return the largest difference between the exported calls and one pass, over several lengths.
 
     Raises:
@@ -141,11 +141,14 @@ def export_reference(*, n_frames: int, seed: int = 0) -> Exported:
     """Return the benches' reference model (``reference_settings``), random weights, as ONNX."""
     from models.gru_ctc import build, reference_settings
 
-    return export_gru_ctc(build(reference_settings(), seed=seed), n_frames=n_frames)
+    return export_ctc(build(reference_settings(), seed=seed), n_frames=n_frames)
 
 
-def _check_gru(model: Any, *, n_layers: int) -> None:
+def _check_gru(model: Any, network: CtcNetwork) -> None:
     """Refuse a graph whose GRU nodes are missing or put the reset gate where torch does not."""
+    from torch import nn
+
+    n_layers = sum(m.num_layers for m in network.modules() if isinstance(m, nn.GRU))
     nodes = [node for node in model.graph.node if node.op_type == "GRU"]
     resets = [a.i for node in nodes for a in node.attribute if a.name == "linear_before_reset"]
     if resets != [1] * n_layers:

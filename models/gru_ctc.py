@@ -15,10 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.spec import Settings
-
-State = tuple[Tensor, ...]
-"""``(hidden,)``, or ``(hidden, context)`` where a patch reaches back into earlier samples."""
+from models.network import CtcNetwork, NetworkSettings, State
 
 POWER_FLOOR = 1.0
 """Power below this counts as silence; inputs have about unit variance."""
@@ -27,16 +24,13 @@ WAVELET_CYCLES = (0.03, 0.12)
 """Rhythms that the power features start from, in cycles a sample: 7.5 to 30 Hz at 250 Hz."""
 
 
-class GruCtcSettings(Settings, frozen=True):
-    """The shape of the network; kept in the bundle so that the weights can be read again.
+class GruCtcSettings(NetworkSettings, frozen=True):
+    """The shape of the network.
 
     ``features``: ``linear`` gives the GRU a linear map of each patch; ``power`` the log power in
     each of ``n_features`` learned pairs of filters, which a burst of unknown phase cannot escape.
     """
 
-    n_inputs: int
-    n_symbols: int
-    patch_samples: int = 10
     kernel_samples: int = 10
     n_features: int = 256
     features: Literal["linear", "power"] = "linear"
@@ -45,17 +39,23 @@ class GruCtcSettings(Settings, frozen=True):
     dropout: float = 0.0
 
 
-class GruCtc(nn.Module):
-    """The network; see the module. B batch, T samples, F = T / P frames, C inputs, V symbols."""
+class GruCtc(CtcNetwork):
+    """The network; see the module. L layers, K the kernel's samples, Q features, H units.
+
+    Its state is ``(hidden,)``, or ``(hidden, context)`` where a patch reaches back into earlier
+    samples.
+    """
+
+    settings_type = GruCtcSettings
+    settings: GruCtcSettings
 
     def __init__(self, settings: GruCtcSettings) -> None:
-        super().__init__()
+        super().__init__(settings)
         if settings.kernel_samples < settings.patch_samples:
             raise ValueError(
                 f"kernel_samples: {settings.kernel_samples} must be >= patch_samples "
                 f"{settings.patch_samples}"
             )
-        self.settings = settings
         n_outputs = settings.n_features * (2 if settings.features == "power" else 1)
         self.filters = nn.Conv1d(
             settings.n_inputs, n_outputs, settings.kernel_samples, stride=settings.patch_samples
@@ -84,12 +84,6 @@ class GruCtc(nn.Module):
         if not self.n_context:
             return (hidden,)
         return hidden, torch.zeros(n_batch, self.n_context, s.n_inputs)  # (B, K - P, C)
-
-    def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return ``(log_probs, *next_state)`` for ``samples`` (B, T, C); T is whole patches."""
-        x, *following = self.encode(samples, *state)  # (B, F, H)
-        log_probs = functional.log_softmax(self.head(x), dim=2)  # (B, F, V)
-        return log_probs, *following
 
     def encode(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return ``(frames, *next_state)``: what the head reads, (B, F, H)."""

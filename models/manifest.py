@@ -66,6 +66,13 @@ class ModelFile(Settings, frozen=True, kw_only=True):
     """Largest difference from the golden outputs; below 16 bit the share of other best symbols."""
 
 
+class NetworkOrigin(Settings, frozen=True, kw_only=True):
+    """The network that was exported: what ``weights.safetensors`` is read back into."""
+
+    family: str
+    settings: dict[str, Any]
+
+
 class ConfidenceFit(Settings, frozen=True, kw_only=True):
     """Monotone piecewise-linear map from raw confidence to the probability of being exactly right.
 
@@ -116,6 +123,7 @@ class Manifest(Settings, frozen=True, kw_only=True):
     pipeline: PipelineSpec
     model: ModelFile
     files: dict[str, FileEntry]
+    network: NetworkOrigin | None = None
     confidence: ConfidenceFit | None = None
     provenance: Provenance
     evaluation: Evaluation = Evaluation()

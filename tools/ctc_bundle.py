@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from models.bundle import write_bundle
-from models.export import export_gru_ctc, run_calls
+from models.export import export_ctc, run_calls
 from models.golden import GOLDEN, write_golden
 from models.manifest import FORMAT_VERSION, Evaluation, Manifest, Optimisation, Provenance
 from pipeline.design_band import design
@@ -91,7 +91,7 @@ def write_ctc_bundle(
     if not isinstance(spec.window, SlidingWindow):
         raise TypeError("spec.window: wanted a sliding window")
     n_samples = spec.window.hop_samples
-    exported = export_gru_ctc(network, n_frames=n_samples // network.settings.patch_samples)
+    exported = export_ctc(network, n_frames=n_samples // network.settings.patch_samples)
     filtered = FilterChain(spec).push(example)
     windows = filtered[: GOLDEN_CALLS * n_samples]
     windows = windows[: len(windows) // n_samples * n_samples]

@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from models.export import Exported, ExportError, check_parity, export_gru_ctc, run_calls
+from models.export import Exported, ExportError, check_parity, export_ctc, run_calls
 from models.gru_ctc import GruCtcSettings, build
 from models.onnx_scan import check_onnx
 
@@ -18,7 +18,7 @@ LINEAR = GruCtcSettings(n_inputs=3, n_symbols=5, patch_samples=4, kernel_samples
 @pytest.fixture(scope="module", params=[(POWER, 1), (POWER, 3), (LINEAR, 2)])
 def exported(request: pytest.FixtureRequest) -> tuple[GruCtcSettings, Exported]:
     wanted, n_frames = request.param
-    return wanted, export_gru_ctc(build(wanted, seed=3), n_frames=n_frames)
+    return wanted, export_ctc(build(wanted, seed=3), n_frames=n_frames)
 
 
 @pytest.mark.parametrize("n_calls", [1, 3, 20, 101])
