@@ -141,6 +141,11 @@ class RecordingSource:
             unit=raw.units[self._montage.columns[0]] if len(self._montage.columns) else "",
         )
 
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Those of the recording that are not yet handed over."""
+        return tuple(self._markers)
+
     def _place(self, text: str, at: float) -> Marker | None:
         """Return a foreign marker on its sample, known when that is; None before the first."""
         timeline = self._timeline

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RecordingError, UsageError
 from tools.progress import progress
-from tools.trials import parse_trials
+from tools.trials import check_trials, parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -62,6 +62,8 @@ def run(options: Namespace) -> int:
     if not isinstance(layout, SsvepLayout):
         raise RecordingError(f"{options.layout}: is a layout of another kind, wanted ssvep")
     recordings = [_read(path, layout.stimulus) for path in options.recordings]
+    for recording in recordings:
+        check_trials(trials, n_trials=len(recording.trials), where=recording.name)
     with progress("calibrating", total=N_SHUFFLES + 2) as bar:
         calibration = calibrate_ssvep(
             recordings,

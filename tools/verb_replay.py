@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from pipeline.markers import PAUSE, RESUME
+from pipeline.spec import SelectionDecoder
 from runtime.messages import Final, as_object, canonical, is_canonical, topic_of
 from tools.progress import progress
-from tools.trials import parse_trials
+from tools.trials import check_trials, count_trials, parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -79,6 +80,8 @@ def _speed(text: str | None) -> float | None:
 def _offer(options: Namespace, speed: float | None) -> int:
     from tools.replay_lsl import offer_over_lsl
 
+    if options.trials is not None or options.set:
+        raise UsageError("--through lsl: decodes nothing, wanted no --trials and no --set")
     if speed is None:
         raise UsageError("--speed max: an LSL stream has a pace, wanted a number")
     if not options.wait > 0:
@@ -118,6 +121,11 @@ def _replay(options: Namespace, speed: float | None) -> int:
     engine = open_engine(
         options.bundle, providers=options.providers, decoder=parse_settings(options.set)
     )
+    if trials is not None and not isinstance(engine.spec.decoder, SelectionDecoder):
+        raise UsageError(
+            f"--trials: the bundle {engine.bundle.manifest.name!r} reads running text, which has no"
+            " trials; wanted a bundle that selects"
+        )
     source = RecordingSource(options.recording, channels=engine.spec.channels)
     info = source.open(None)
     run = source.run or RecordedRun(
@@ -127,6 +135,9 @@ def _replay(options: Namespace, speed: float | None) -> int:
         channels={},
         every_decode=False,
     )
+    names = {**engine.spec.markers, run.pause_marker: PAUSE, run.resume_marker: RESUME}
+    n_trials = count_trials((marker.text for marker in source.markers), names)
+    check_trials(trials, n_trials=n_trials, where=str(options.recording))
     replay = Replay(
         engine,
         source,

@@ -97,6 +97,8 @@ def test_a_bundle_for_other_channels_or_another_rate(tmp_path: Path, recording: 
         (["replay", "r.xdf"], 2, "no --bundle given"),
         (["replay", "r.xdf", "--bundle", "b", "--speed", "fast"], 2, "wanted max or a number"),
         (["replay", "r.xdf", "--bundle", "b", "--trials", "9-2"], 2, "ascending range"),
+        (["replay", "r.xdf", "--bundle", "b", "--trials", "4"], 2, "got 4, which r.xdf lacks"),
+        (["replay", "r.xdf", "--through", "lsl", "--trials", "0"], 2, "wanted no --trials"),
         (["replay", "r.xdf", "--bundle", "b", "--set", "decoder.nothing=1"], 2, "no such setting"),
         (["replay", "r.xdf", "--bundle", "b", "--set", "decoder.threshold=x"], 2, "--set"),
         (["replay", "r.xdf", "--bundle", "b", "--set", "threshold=1"], 2, "decoder.KEY=VALUE"),

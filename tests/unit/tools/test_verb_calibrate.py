@@ -36,6 +36,16 @@ def calibrate(
     )
 
 
+def test_a_trial_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrate(tmp_path, "--trials", "0-24") == 2
+    assert capsys.readouterr().err == (
+        "eegscribe: --trials: got 24, which 1.npy lacks: its trials are 0 to 23\n"
+    )
+    assert not (tmp_path / "ada.eegb").exists()
+
+
 def test_the_bundle_is_whole_and_reads_a_later_session(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,7 +102,7 @@ def test_the_same_command_makes_the_same_model(tmp_path: Path) -> None:
         (("--max-s", "0.1"), 65, "wanted at least 0.2 s"),
         (("--seed", "-1"), 2, "--seed: got -1"),
         (("--trials", "x"), 2, "--trials x"),
-        (("--trials", "500"), 65, "none of the chosen trials"),
+        (("--trials", "500"), 2, "got 500, which 1.npy lacks"),
         (("--layout", "nowhere.json"), 65, "nowhere.json: cannot be read"),
     ],
 )

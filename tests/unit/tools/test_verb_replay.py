@@ -59,6 +59,36 @@ def test_canonical_is_text_and_events_without_session_and_clocks(
     assert len(lines) > 5
 
 
+def test_trials_are_chosen_and_one_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_bundle(tmp_path / "b", head="selection")
+    recording = write_recording(tmp_path / "r.xdf", noise(2000), trial_markers(2000))
+    n_trials = sum(text == "trial:start" for _, text in trial_markers(2000))
+    last = str(n_trials - 1)
+    summary = replay(capsys, recording, "--bundle", tmp_path / "b", "--trials", last, "--json")[-1]
+    assert summary["symbols"]["total"] == 1
+    words = ["replay", str(recording), "--bundle", str(tmp_path / "b"), "--trials"]
+    assert main([*words, f"0,{n_trials}"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"eegscribe: --trials: got {n_trials}, which {recording} lacks:"
+        f" its trials are 0 to {last}\n"
+    )
+
+
+def test_a_bundle_of_running_text_has_no_trials(
+    tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = write_recording(tmp_path / "r.xdf", noise(2000), trial_markers(2000))
+    assert main(["replay", str(recording), "--bundle", str(bundle), "--trials", "0"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "reads running text, which has no trials" in told.err
+    assert told.err.count("\n") == 1
+
+
 def test_a_recorded_pause_is_a_pause_again(
     tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
