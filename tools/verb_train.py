@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from runtime.synthesis import DEFAULT_SNR_DB
-from tools import checkpoint
-from tools.ctc_bundle import Origin, write_ctc_bundle
-from tools.ctc_evaluation import evaluate_bundle
 from tools.progress import progress
+from tools.training import checkpoint
+from tools.training.bundle import Origin, write_ctc_bundle
+from tools.training.evaluation import evaluate_bundle
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from models.gru_ctc import GruCtc
-    from tools.ctc_tasks import Task
+    from tools.training.tasks import Task
 
 EXAMPLE = """examples:
   eegscribe train monday.xdf tuesday.xdf --out person.eegb
@@ -66,8 +66,8 @@ def run(options: Namespace) -> int:
     """Run the verb."""
     import torch
 
-    from tools.ctc_tasks import network_shape, recorded_task, simulated_task
-    from tools.train import TrainSettings, train
+    from tools.training.loop import TrainSettings, train
+    from tools.training.tasks import network_shape, recorded_task, simulated_task
 
     _check(options)
     torch.set_num_threads(options.threads)

@@ -19,10 +19,10 @@ from runtime.paradigm import ALPHABET
 from runtime.synthesis import DEFAULT_SNR_DB, Session, SynthesisSettings, synthesise
 from tests.bench.command import bench_main
 from tests.bench.tables import table
-from tools.ctc_evaluation import GREEDY
-from tools.ctc_tasks import CORPUS
 from tools.demo_run import DEMO_BUNDLE
 from tools.oracle import Oracle
+from tools.training.evaluation import GREEDY
+from tools.training.tasks import CORPUS
 from tools.transcribe import ErrorCount, count_errors, finals, sum_errors, transcript_of
 
 FIRST_SEED = 7_000_000

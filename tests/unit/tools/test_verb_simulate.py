@@ -44,7 +44,7 @@ def test_writes_what_was_synthesised(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_at_minus_infinity_the_text_leaves_no_trace(tmp_path: Path) -> None:
     from runtime.recording import RecordingSource
-    from tools.labelled_text import read_text_recording
+    from tools.training.labelled_text import read_text_recording
 
     found = []
     for text in ("ab", "yz"):

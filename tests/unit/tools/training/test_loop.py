@@ -11,10 +11,10 @@ from models.gru_ctc import GruCtcSettings
 from pipeline.errors import RecordingError, UsageError
 from pipeline.spec import CtcDecoder
 from runtime.synthesis import SynthesisSettings
-from tools import checkpoint
-from tools.ctc_bundle import ctc_spec
-from tools.ctc_examples import UNKNOWN, Batch, Example, RecordedExamples, collate
-from tools.train import Learner, TrainSettings, train
+from tools.training import checkpoint
+from tools.training.bundle import ctc_spec
+from tools.training.examples import UNKNOWN, Batch, Example, RecordedExamples, collate
+from tools.training.loop import Learner, TrainSettings, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def test_every_recorded_example_comes_once_an_epoch() -> None:
 
 def test_simulated_examples_are_a_function_of_the_step() -> None:
     from runtime.paradigm import ALPHABET, CHANNELS
-    from tools.ctc_examples import SimulatedExamples
+    from tools.training.examples import SimulatedExamples
 
     spec = ctc_spec(
         rate_hz=250.0, channels=CHANNELS, vocabulary=("", *ALPHABET), hop_samples=20,

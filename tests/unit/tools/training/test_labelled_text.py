@@ -12,9 +12,9 @@ from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.recording import RecordingSource
 from runtime.simulated import SimulatedSource
 from runtime.synthesis import SynthesisSettings, synthesise
-from tools.ctc_bundle import ctc_spec
-from tools.ctc_examples import cut_examples
-from tools.labelled_text import TextSpan, read_text_recording, text_spans
+from tools.training.bundle import ctc_spec
+from tools.training.examples import cut_examples
+from tools.training.labelled_text import TextSpan, read_text_recording, text_spans
 from tools.verb_simulate import write_xdf
 
 if TYPE_CHECKING:

@@ -14,19 +14,19 @@ from pipeline.errors import RecordingError
 from pipeline.spec import CtcDecoder
 from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.synthesis import SynthesisSettings, synthesise
-from tools.ctc_bundle import ctc_spec
-from tools.ctc_examples import RecordedExamples, SimulatedExamples, cut_examples, held_out
-from tools.labelled_text import read_text_recording
+from tools.training.bundle import ctc_spec
+from tools.training.examples import RecordedExamples, SimulatedExamples, cut_examples, held_out
+from tools.training.labelled_text import read_text_recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.ctc_evaluation import HeldOut
-    from tools.ctc_examples import Examples
+    from tools.training.evaluation import HeldOut
+    from tools.training.examples import Examples
 
-CORPUS = Path(__file__).parent / "data" / "everyday_train.txt"
+CORPUS = Path(__file__).parent.parent / "data" / "everyday_train.txt"
 UNSEEN = CORPUS.with_name("everyday_test.txt")
 
 HELD_OUT_SEED = 3_000_000

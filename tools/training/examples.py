@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.labelled_text import TextRecording
+    from tools.training.labelled_text import TextRecording
 
 
 HELD_OUT_EVERY = 10

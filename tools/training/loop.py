@@ -19,9 +19,9 @@ from torch.nn import functional
 from models.gru_ctc import GruCtc, GruCtcSettings, build
 from pipeline.errors import UsageError
 from pipeline.spec import Settings
-from tools import checkpoint
-from tools.checkpoint import Counters
-from tools.ctc_examples import UNKNOWN
+from tools.training import checkpoint
+from tools.training.checkpoint import Counters
+from tools.training.examples import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tools.ctc_examples import Batch, Examples
+    from tools.training.examples import Batch, Examples
 
 
 class TrainSettings(Settings, frozen=True):

@@ -1,0 +1,1 @@
+"""Networks from labelled recordings: examples, the training loop, the bundle that comes of it."""
