@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pylsl
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.values import Event
+    from pipeline.values import Batch, Event
     from runtime.config import Record, Stream
     from runtime.engine import Engine
-    from runtime.source import RawStream, Tap
+    from runtime.source import RawStream, Source, Tap
 
 log = structlog.get_logger()
 
@@ -50,10 +51,12 @@ class StreamInputs:
         self._record = record
         self._session = session
         self._recorder: Recorder | None = None
+        self._early: list[tuple[Event, int]] = []  # what came before there was a stream to record
+        self._gate = threading.Lock()  # around the two above: two threads may tell at once
         self.tell: Callable[[Event], None] = lambda _event: None
         if record.directory is not None:
             _check_writable(record.directory)
-        self.source = LslSource(
+        source = LslSource(
             settings.lsl,
             markers=settings.markers,
             channels=engine.spec.channels,
@@ -61,20 +64,23 @@ class StreamInputs:
             until_due=engine.spec.window.samples_until_due,
             make_tap=None if record.directory is None else self._make_recorder,
         )
+        self.source: Source = source
+        if record.directory is not None:
+            self.source = RecordedSource(source, end_batch=self._end_batch)
 
     def _make_recorder(self, stream: RawStream) -> Tap:
         folder = self._record.directory
         if folder is None:
             raise ValueError("record.directory: got none, wanted a folder")
         path = folder / f"{self._settings.name}-{self._session}.xdf"
-        self._recorder = Recorder(
+        recorder = Recorder(
             path,
             stream,
             marker_stream=f"{stream.name}-markers",
             on_event=self._on_trouble,
             clock=pylsl.local_clock,
         )
-        self._recorder.run(
+        recorder.run(
             RecordedRun(
                 stream=self._settings.name,
                 pause_marker=self._settings.pause_marker,
@@ -83,17 +89,28 @@ class StreamInputs:
                 every_decode=self._every_decode,
             )
         )
+        with self._gate:
+            self._recorder = recorder
+            for event, after_markers in self._early:
+                recorder.event_beside(event, after_markers=after_markers)
         log.info("recording", stream=self._settings.name, path=str(path))
-        return self._recorder
+        return recorder
+
+    def _end_batch(self) -> None:
+        if self._recorder is not None:
+            self._recorder.end_batch()
 
     def _on_trouble(self, event: Event) -> None:
         log.error("recorder", stream=self._settings.name, kind=event.kind, sample=event.sample)
         self.tell(event)
 
-    def on_input(self, event: Event) -> None:
-        """Record an event that did not come from the source, such as a pause."""
-        if self._recorder is not None:
-            self._recorder.event(event)
+    def on_input(self, event: Event, n_markers: int) -> None:
+        """Record an event that reached the chain after ``n_markers``, not by the source."""
+        with self._gate:
+            if self._recorder is not None:
+                self._recorder.event_beside(event, after_markers=n_markers)
+            elif self._record.directory is not None:
+                self._early.append((event, n_markers))
 
     def on_text(self, message: Final) -> None:
         """Record a final as it is published."""
@@ -104,6 +121,26 @@ class StreamInputs:
         """Finish the recording; the source is closed by its reader thread."""
         if self._recorder is not None:
             self._recorder.close()
+
+
+class RecordedSource:
+    """A source that says where each batch ends: only then is the order in it known.
+
+    Args:
+        source: what is recorded.
+        end_batch: called before a batch is handed over, on the thread that pulls.
+    """
+
+    def __init__(self, source: Source, *, end_batch: Callable[[], None]) -> None:
+        self._source = source
+        self._end_batch = end_batch
+        self.open, self.close, self.lsl_time = source.open, source.close, source.lsl_time
+
+    def pull(self, timeout_s: float) -> Batch | None:
+        """Return what arrived; see :class:`runtime.source.Source`."""
+        batch = self._source.pull(timeout_s)
+        self._end_batch()
+        return batch
 
 
 def _check_writable(folder: Path) -> None:

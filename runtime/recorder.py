@@ -6,6 +6,10 @@ markers as they came, the clock offsets, the decoded texts (stream ``<name>-text
 ``known_at``, after one of what a replay needs of the configuration. Samples count from the first
 received, so the nth recorded sample is sample n, but for those dropped, which are told.
 
+Several may be known at one sample. The chain takes a batch's events before its markers, and what
+did not come from the source (a pause, an overrun) wherever it then is; so each entry also says how
+many markers came before it, ``after_markers``: the order of the file alone would not tell.
+
 The reader thread only copies into a bounded queue; a thread of the recorder's own writes.
 """
 
@@ -72,6 +76,7 @@ class Recorder:
         self.n_entries_dropped = 0
         self.failure: str | None = None
         self._n_samples = 0
+        self._n_markers = self._n_markers_before = 0  # in all; in the batches before this one
         self._on_event = on_event
         self._clock = clock
         self._gate = threading.Lock()  # what enters the queue enters in order, drops told first
@@ -104,7 +109,8 @@ class Recorder:
 
     def marker(self, marker: Marker, stamp: float) -> None:
         """Record a marker as it came (``stamp``: its own raw stamp) and as the chain takes it."""
-        entry = json.dumps({"marker": asdict(marker)}, ensure_ascii=False)
+        entry = _entry("marker", marker, after_markers=self._n_markers)
+        self._n_markers += 1
         now = self._clock()
 
         def write() -> None:
@@ -114,8 +120,16 @@ class Recorder:
         self._put(write)
 
     def event(self, event: Event) -> None:
-        """Record an event that enters the chain."""
-        self._string(self._inputs, json.dumps({"event": asdict(event)}, ensure_ascii=False))
+        """Record an event of the source: the chain takes it before the markers of its batch."""
+        self.event_beside(event, after_markers=self._n_markers_before)
+
+    def end_batch(self) -> None:
+        """Take that what the source tells from now on belongs to its next batch."""
+        self._n_markers_before = self._n_markers
+
+    def event_beside(self, event: Event, *, after_markers: int) -> None:
+        """Record an event that reached the chain, not by the source, after so many markers."""
+        self._string(self._inputs, _entry("event", event, after_markers=after_markers))
 
     def text(self, message: str) -> None:
         """Record a published text message."""
@@ -180,6 +194,11 @@ class Recorder:
             )
             while self._queue.get() is not None:  # so that close() finds room
                 pass
+
+
+def _entry(kind: str, given: Marker | Event, *, after_markers: int) -> str:
+    entry = {kind: asdict(given), "after_markers": after_markers}
+    return json.dumps(entry, ensure_ascii=False)
 
 
 def _add_streams(

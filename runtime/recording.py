@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.recording_raw import RawRecording, RecordedRun
-
-Known = TypeVar("Known", Marker, Event)
 
 CHUNK_S = 0.5
 SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", *recording_mne.SUFFIXES, *recording_array.SUFFIXES)
@@ -83,8 +81,7 @@ class RecordingSource:
         self._raw: RawRecording
         self._montage: Montage
         self._timeline: Timeline | None = None
-        self._markers: deque[Marker] = deque()
-        self._events: deque[Event] = deque()
+        self._inputs: deque[Marker | Event] = deque()  # in the order the chain is to take them
         self._held: list[tuple[int, int]] = []
         self._next = 0
         self.n_samples = 0
@@ -126,13 +123,13 @@ class RecordingSource:
             if len(markers) < len(placed):
                 figures: dict[str, Figure] = {"n_markers": len(placed) - len(markers)}
                 events.insert(0, Event("markers_early", 0, 0, figures))
+            inputs: list[Marker | Event] = [*events, *markers]
         else:
-            known, told = raw.inputs
-            markers = [replace(m, known_at=min(m.known_at, self.n_samples)) for m in known]
-            events = [_within(event, self.n_samples) for event in told]
-            self._held = [span for event in told for span in _overrun(event)]
-        self._events = deque(sorted(events, key=lambda event: event.known_at))
-        self._markers = deque(sorted(markers, key=lambda marker: marker.known_at))
+            inputs = [_within(given, self.n_samples) for given in raw.inputs]
+            self._held = [
+                span for given in inputs if isinstance(given, Event) for span in _overrun(given)
+            ]
+        self._inputs = deque(sorted(inputs, key=lambda given: given.known_at))
         return StreamInfo(
             name=raw.name,
             source_id=raw.source_id,
@@ -144,7 +141,7 @@ class RecordingSource:
     @property
     def markers(self) -> tuple[Marker, ...]:
         """Those of the recording that are not yet handed over."""
-        return tuple(self._markers)
+        return tuple(given for given in self._inputs if isinstance(given, Marker))
 
     def _place(self, text: str, at: float) -> Marker | None:
         """Return a foreign marker on its sample, known when that is; None before the first."""
@@ -155,24 +152,34 @@ class RecordingSource:
     def pull(self, timeout_s: float) -> Batch | None:
         """Return the next chunk with the markers and events known by its end.
 
+        Where an event came after a marker known at the same sample, the chunk ends there: the chain
+        takes a batch's events before its markers, and live they came in two.
+
         Raises:
             StreamEnded: everything was handed over.
         """
         first, stop = self._next, min(self._next + (self._chunk_samples or 1), self.n_samples)
-        if first >= self.n_samples:
+        if first >= self.n_samples and not self._inputs:
             raise StreamEnded
+        markers: list[Marker] = []
+        events: list[Event] = []
+        while self._inputs and self._inputs[0].known_at <= stop:
+            given = self._inputs[0]
+            if isinstance(given, Marker):
+                markers.append(given)
+            elif markers and markers[-1].known_at == given.known_at:
+                stop = given.known_at
+                break
+            else:
+                events.append(given)
+            self._inputs.popleft()
         self._next = stop
         samples = np.ascontiguousarray(self._montage.apply(self._raw.values[first:stop]))
         if any(begin < stop and end > first for begin, end in self._held):
             samples = samples.copy()
             for begin, end in self._held:
                 samples[max(begin - first, 0) : max(end - first, 0)] = np.nan
-        return Batch(
-            first,
-            samples,
-            tuple(_until(self._markers, stop)),
-            tuple(_until(self._events, stop)),
-        )
+        return Batch(first, samples, tuple(markers), tuple(events))
 
     def lsl_time(self, sample_index: int) -> float:
         """Return the recorder's seconds of a sample; from 0 where the recording has no stamps."""
@@ -184,13 +191,6 @@ class RecordingSource:
         """Nothing is held open."""
 
 
-def _until(waiting: deque[Known], stop: int) -> list[Known]:
-    taken = []
-    while waiting and waiting[0].known_at <= stop:
-        taken.append(waiting.popleft())
-    return taken
-
-
 def _overrun(event: Event) -> list[tuple[int, int]]:
     """Return the samples that the daemon's chain never saw, though they were recorded."""
     n_samples = event.figures.get("n_samples")
@@ -199,6 +199,6 @@ def _overrun(event: Event) -> list[tuple[int, int]]:
     return [(max(0, event.sample), max(0, event.sample) + max(0, n_samples))]
 
 
-def _within(event: Event, n_samples: int) -> Event:
-    """Return an event of our own recording that cannot lie beyond the recorded samples."""
-    return replace(event, known_at=min(max(0, event.known_at), n_samples))
+def _within(given: Marker | Event, n_samples: int) -> Marker | Event:
+    """Return an input of our own recording that cannot be known beyond the recorded samples."""
+    return replace(given, known_at=min(max(0, given.known_at), n_samples))

@@ -40,7 +40,8 @@ class RawRecording:
     raw, in seconds, or None where samples are regular by definition. ``markers`` are
     ``(text, stamp)`` on the EEG's clock, or ``(text, sample index)`` without ``stamps``, in order.
     ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its chain
-    took them; None otherwise. ``run`` says how it was configured, where the recording says so.
+    took them, in that order; None otherwise. ``run`` says how it was configured, where the
+    recording says so.
     """
 
     name: str
@@ -51,7 +52,7 @@ class RawRecording:
     values: NDArray[Any]
     stamps: NDArray[np.float64] | None
     markers: list[tuple[str, float]] = field(default_factory=list)
-    inputs: tuple[list[Marker], list[Event]] | None = None
+    inputs: list[Marker | Event] | None = None
     run: RecordedRun | None = None
 
     def check(self, where: str) -> None:
@@ -89,26 +90,29 @@ class RawRecording:
 
 
 def without_dropped(
-    markers: list[Marker], events: list[Event], dropped: list[tuple[int, int]]
-) -> tuple[list[Marker], list[Event]]:
+    inputs: list[Marker | Event], dropped: list[tuple[int, int]]
+) -> list[Marker | Event]:
     """Return inputs on the samples that were recorded, where the recorder had to drop some.
 
     Args:
-        markers: as the chain took them, on all samples.
-        events: likewise.
+        inputs: as the chain took them, on all samples.
         dropped: first sample and count of each run that is missing in the recording.
     """
     if not dropped:
-        return markers, events
-    dropped = sorted(dropped)
+        return inputs
 
     def kept(index: int) -> int:
         return index - sum(min(max(index - first, 0), n) for first, n in dropped)
 
-    markers = [replace(m, index=kept(m.index), known_at=kept(m.known_at)) for m in markers]
-    events = [replace(e, sample=kept(e.sample), known_at=kept(e.known_at)) for e in events]
-    events += [
+    placed: list[Marker | Event] = [
         Event("overrun", kept(first), kept(first), {"n_samples": n, "by": "recorder"})
         for first, n in dropped
     ]
-    return markers, events
+    for given in inputs:
+        if isinstance(given, Event):
+            moved = replace(given, sample=kept(given.sample), known_at=kept(given.known_at))
+            placed.append(moved)
+        else:
+            index, known_at = kept(given.index), kept(given.known_at)
+            placed.append(replace(given, index=index, known_at=known_at))
+    return sorted(placed, key=lambda given: given.known_at)

@@ -198,25 +198,33 @@ def _markers(
     return [(text, time_s) for _, text, time_s in found]
 
 
-def _inputs(streams: list[dict[str, Any]]) -> tuple[list[Marker], list[Event]] | None:
-    """Return what our own recorder wrote of markers and events, or None for a foreign file."""
+def _inputs(streams: list[dict[str, Any]]) -> list[Marker | Event] | None:
+    """Return what our own recorder wrote of markers and events, or None for a foreign file.
+
+    They are in the order in which the chain took them; what was recorded before entries said
+    ``after_markers`` has the events that were known at one sample before its markers.
+    """
     entries = _entries(streams)
     if entries is None:
         return None
-    markers: list[Marker] = []
-    events: list[Event] = []
+    ordered: list[tuple[tuple[int, int, bool], Marker | Event]] = []
     dropped: list[tuple[int, int]] = []
     for entry in entries:
         if "marker" in entry:
             m = entry["marker"]
-            markers.append(Marker(str(m["text"]), int(m["index"]), int(m["known_at"])))
+            marker = Marker(str(m["text"]), int(m["index"]), int(m["known_at"]))
+            after = int(entry.get("after_markers", 0))
+            ordered.append(((marker.known_at, after, True), marker))
         elif "dropped" in entry:
             dropped.append((int(entry["dropped"]["first"]), int(entry["dropped"]["n_samples"])))
         elif "run" not in entry:
             e = entry["event"]
             figures = {str(key): _figure(value) for key, value in dict(e["figures"]).items()}
-            events.append(Event(str(e["kind"]), int(e["sample"]), int(e["known_at"]), figures))
-    return without_dropped(markers, events, dropped)
+            event = Event(str(e["kind"]), int(e["sample"]), int(e["known_at"]), figures)
+            after = int(entry.get("after_markers", 0))
+            ordered.append(((event.known_at, after, False), event))
+    ordered.sort(key=lambda pair: pair[0])
+    return without_dropped([given for _, given in ordered], dropped)
 
 
 def _run(streams: list[dict[str, Any]]) -> RecordedRun | None:

@@ -69,7 +69,8 @@ class StreamService:
         budget: of a decode.
         every_decode: a partial for every decode.
         check_fit: raises where a found stream does not fit the engine.
-        on_input: told of events that did not come from the source (the recorder wants them).
+        on_input: told of events that did not come from the source, and how many markers came
+            before (the recorder wants them); called from the decode thread.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class StreamService:
         budget: Budget,
         every_decode: bool,
         check_fit: Callable[[Engine, StreamInfo], None],
-        on_input: Callable[[Event], None],
+        on_input: Callable[[Event, int], None],
         on_text: Callable[[Final], None],
     ) -> None:
         self.settings = settings
@@ -103,7 +104,7 @@ class StreamService:
             fits=lambda info: check_fit(engine, info),
             post=self._handle,
             ring_s=settings.history_s,
-            on_input=on_input,
+            on_input=lambda event: on_input(event, chain.n_markers),
         )
         self.session = Session(
             stream=settings.name,
