@@ -17,7 +17,7 @@ from tools.training.evaluation import evaluate_bundle
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from models.gru_ctc import GruCtc
+    from models.network import CtcNetwork
     from tools.training.tasks import Task
 
 EXAMPLE = """examples:
@@ -66,6 +66,8 @@ def run(options: Namespace) -> int:
     """Run the verb."""
     import torch
 
+    from models.gru_ctc import build
+    from tools.training.learner import CtcLearner
     from tools.training.loop import TrainSettings, train
     from tools.training.tasks import network_shape, recorded_task, simulated_task
 
@@ -93,15 +95,16 @@ def run(options: Namespace) -> int:
             if options.json and done % REPORT_EVERY == 0:
                 print(json.dumps({"type": "step", "step": done, "loss": loss}), flush=True)
 
-        network = train(
-            shape,
+        learner = CtcLearner(build(shape, seed=options.seed), seed=options.seed)
+        train(
+            learner,
             task.examples,
             settings,
             folder=folder,
-            data_digest=json.dumps(task.data, sort_keys=True),
+            identity=json.dumps([task.data, repr(shape)], sort_keys=True),
             on_step=on_step,
         )
-    summary = _write(options, task, network)
+    summary = _write(options, task, learner.network)
     checkpoint.remove(folder)
     summary["loss"] = losses[-1] if losses else None
     _report(options, summary)
@@ -127,7 +130,7 @@ def _check(options: Namespace) -> None:
         raise UsageError(f"--lm {options.lm}: no such file")
 
 
-def _write(options: Namespace, task: Task, network: GruCtc) -> dict[str, Any]:
+def _write(options: Namespace, task: Task, network: CtcNetwork) -> dict[str, Any]:
     """Write the bundle and return the summary."""
     digest = write_ctc_bundle(
         options.out,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models.gru_ctc import GruCtc
+    from models.network import CtcNetwork
     from pipeline.values import Samples
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx")
@@ -67,7 +67,7 @@ def ctc_spec(
 
 def write_ctc_bundle(
     path: Path,
-    network: GruCtc,
+    network: CtcNetwork,
     spec: PipelineSpec,
     *,
     origin: Origin,

@@ -7,7 +7,7 @@ may be killed and go on anywhere. Samples pass the runtime's own filters, nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -64,8 +64,12 @@ class Batch:
 class Examples(Protocol):
     """A source of training batches."""
 
-    def batch(self, step: int, *, progress: float) -> Batch:
-        """Return the batch of ``step``; ``progress`` in [0, 1) says how far the training is."""
+    def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Any:
+        """Return the batch of ``step``, a function of the arguments alone.
+
+        ``progress`` in [0, 1) says how far the training is. With ``rows`` only those rows of it:
+        several processes share a step.
+        """
         ...
 
 
@@ -105,10 +109,11 @@ class SimulatedExamples:
     n_characters: int = 28
     rest_chance: float = 0.1
 
-    def batch(self, step: int, *, progress: float) -> Batch:
-        """Return the batch of ``step``."""
+    def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
+        """Return the batch of ``step``, or ``rows`` of it."""
         snr_db = self.snr_db(progress)
-        examples = [self._example([self.seed, step, row], snr_db) for row in range(self.n_batch)]
+        chosen = range(self.n_batch)[rows or slice(None)]
+        examples = [self._example([self.seed, step, row], snr_db) for row in chosen]
         return collate(examples, patch_samples=self.patch_samples)
 
     def snr_db(self, progress: float) -> float:
@@ -162,12 +167,13 @@ class RecordedExamples:
         self._n_batch = min(n_batch, len(self._examples))
         self._seed = seed
 
-    def batch(self, step: int, *, progress: float) -> Batch:
-        """Return the batch of ``step``; ``progress`` makes no difference."""
+    def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
+        """Return the batch of ``step``, or ``rows`` of it; ``progress`` makes no difference."""
         per_epoch = len(self._examples) // self._n_batch
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._examples))
         chosen = order[place * self._n_batch : (place + 1) * self._n_batch]
+        chosen = chosen[rows or slice(None)]
         return collate([self._examples[k] for k in chosen], patch_samples=self._patch_samples)
 
 

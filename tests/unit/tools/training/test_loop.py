@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from models.gru_ctc import GruCtcSettings
+from models.gru_ctc import GruCtcSettings, build
 from pipeline.errors import RecordingError, UsageError
 from pipeline.spec import CtcDecoder
 from runtime.synthesis import SynthesisSettings
 from tools.training import checkpoint
 from tools.training.bundle import ctc_spec
 from tools.training.examples import UNKNOWN, Batch, Example, RecordedExamples, collate
-from tools.training.loop import Learner, TrainSettings, train
+from tools.training.learner import CtcLearner, CtcLearnerSettings
+from tools.training.loop import TrainSettings, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ SHAPE = GruCtcSettings(
     n_inputs=2, n_symbols=3, patch_samples=5, kernel_samples=10, n_features=4, features="power",
     n_hidden=6, n_layers=2, dropout=0.2,
 )  # fmt: skip
-SETTINGS = TrainSettings(n_steps=7, checkpoint_every=3, timing_delay_frames=1)
+SETTINGS = TrainSettings(n_steps=7, checkpoint_every=3)
 
 
 class Noise:
@@ -32,7 +33,7 @@ class Noise:
     def __init__(self, *, killed_at: int | None = None) -> None:
         self.killed_at = killed_at
 
-    def batch(self, step: int, *, progress: float) -> Batch:
+    def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
         if step == self.killed_at:
             raise KeyboardInterrupt
         rng = np.random.default_rng(step)
@@ -41,9 +42,14 @@ class Noise:
         return collate([Example(samples, (1, 2), on), Example(samples, ())], patch_samples=5)
 
 
+def learner_of(shape: GruCtcSettings) -> CtcLearner:
+    return CtcLearner(build(shape), CtcLearnerSettings(timing_delay_frames=1), seed=0)
+
+
 def weights(folder: Path, examples: Noise) -> dict[str, torch.Tensor]:
-    network = train(SHAPE, examples, SETTINGS, folder=folder, data_digest="noise")
-    return dict(network.state_dict())
+    learner = learner_of(SHAPE)
+    train(learner, examples, SETTINGS, folder=folder, identity="noise")
+    return dict(learner.network.state_dict())
 
 
 @pytest.mark.parametrize("killed_at", [1, 3, 5])
@@ -65,19 +71,19 @@ def test_a_finished_training_takes_no_further_step(tmp_path: Path) -> None:
 def test_refuses_the_checkpoint_of_another_training(tmp_path: Path) -> None:
     weights(tmp_path, Noise())
     with pytest.raises(UsageError, match="other data or settings"):
-        train(SHAPE, Noise(), SETTINGS, folder=tmp_path, data_digest="else")
+        train(learner_of(SHAPE), Noise(), SETTINGS, folder=tmp_path, identity="else")
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     class Same(Noise):
-        def batch(self, step: int, *, progress: float) -> Batch:
-            return super().batch(0, progress=progress)
+        def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
+            return super().batch(0, progress=progress, rows=rows)
 
     losses: list[float] = []
     settings = TrainSettings(n_steps=60, rate=1e-2, n_warm_up=1)
     shape = GruCtcSettings(n_inputs=2, n_symbols=3, patch_samples=5, kernel_samples=10, n_hidden=6)
     train(
-        shape, Same(), settings, folder=tmp_path, data_digest="one",
+        learner_of(shape), Same(), settings, folder=tmp_path, identity="one",
         on_step=lambda done, loss: losses.append(loss),
     )  # fmt: skip
     assert len(losses) == 60
@@ -101,19 +107,6 @@ def test_only_the_newest_checkpoint_is_kept_and_can_be_removed(tmp_path: Path) -
     assert sorted(p.name for p in folder.iterdir()) == ["counters.json", "step-000007.safetensors"]
     checkpoint.remove(folder)
     assert not folder.exists()
-
-
-def test_timing_is_learnt_only_where_it_is_known() -> None:
-    learner = Learner(SHAPE, seed=0)
-    frames = torch.randn(2, 4, 6)
-    unknown = torch.full((2, 4), UNKNOWN)
-    assert learner.timing_loss(frames, unknown, SETTINGS) == 0
-    known = unknown.clone()
-    known[0, 1] = 2
-    expected = -torch.log_softmax(learner.timing(frames[0, 2]), dim=0)[2]
-    torch.testing.assert_close(learner.timing_loss(frames, known, SETTINGS), expected)
-    known[0, 1], known[0, 3] = UNKNOWN, 2  # its frame would come after the end
-    assert learner.timing_loss(frames, known, SETTINGS) == 0
 
 
 def test_collate_cuts_to_whole_patches_and_says_how_long_each_is() -> None:
