@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from pipeline.decoder_ranges import check_decoder
+from pipeline.decoder_ranges import check_decoder, check_search
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
 from pipeline.filters import reference_matrix
@@ -21,6 +21,7 @@ from pipeline.spec import (
     EventWindow,
     PipelineSpec,
     SelectionDecoder,
+    Seq2SeqDecoder,
     Settings,
     SlidingWindow,
 )
@@ -64,6 +65,26 @@ class ModelFile(Settings, frozen=True, kw_only=True):
     precision: Precision = "float32"
     golden_tolerance: float = 1e-4
     """Largest difference from the golden outputs; below 16 bit the share of other best symbols."""
+
+
+class StepFile(Settings, frozen=True, kw_only=True):
+    """The step decoder of a ``seq2seq`` head: one symbol a call, for ``n_rows`` hypotheses at once.
+
+    Inputs are ``tokens`` (n_rows,) int64, ``position`` (1,) int64, ``memory`` as the model's output
+    gives it, and the caches, zeros at position 0, rows on their first axis. ``position`` runs from
+    0 to ``max_symbols - 1``: a hypothesis has at most ``max_symbols`` symbols, its end included.
+    ``output`` is (n_rows, n_symbols) log-probabilities of what follows, ``attention``
+    (n_rows, n_frames), each row summing to 1.
+    """
+
+    path: str = "step.onnx"
+    n_rows: int
+    max_symbols: int
+    output: Tensor
+    attention: Tensor
+    cache: tuple[StatePair, ...]
+    precision: Precision = "float32"
+    golden_tolerance: float = 1e-4
 
 
 class NetworkOrigin(Settings, frozen=True, kw_only=True):
@@ -122,6 +143,7 @@ class Manifest(Settings, frozen=True, kw_only=True):
     created: str
     pipeline: PipelineSpec
     model: ModelFile
+    step: StepFile | None = None
     files: dict[str, FileEntry]
     network: NetworkOrigin | None = None
     confidence: ConfidenceFit | None = None
@@ -177,11 +199,8 @@ def _check(manifest: Manifest) -> None:
             f"model.input.shape: got {manifest.model.input.shape}, wanted {want} by the pipeline"
         )
     _check_output(manifest)
-    for pair in manifest.model.state:
-        if not pair.shape or not all(0 < n <= 1 << 20 for n in pair.shape):
-            raise ValueError(
-                f"model.state {pair.input}: got shape {pair.shape}, wanted positive sizes"
-            )
+    _check_pairs("model.state", manifest.model.state)
+    _check_step(manifest)
     if manifest.model.path not in manifest.files:
         raise ValueError(f"model.path: got {manifest.model.path!r}, wanted one of the listed files")
     fit = manifest.confidence
@@ -230,9 +249,10 @@ def _check_vocabulary(spec: PipelineSpec) -> None:
     symbols = spec.vocabulary
     if not 0 < len(symbols) <= 65_536 or len(set(symbols)) != len(symbols):
         raise ValueError("pipeline.vocabulary: wanted 1 to 65536 distinct symbols")
-    if isinstance(spec.decoder, CtcDecoder):
+    if isinstance(spec.decoder, CtcDecoder | Seq2SeqDecoder):
         if symbols[0] != "" or len(symbols) < 2:
-            raise ValueError(f"pipeline.vocabulary[0]: got {symbols[0]!r}, wanted the blank ''")
+            first = "blank" if isinstance(spec.decoder, CtcDecoder) else "end"
+            raise ValueError(f"pipeline.vocabulary[0]: got {symbols[0]!r}, wanted the {first} ''")
     elif "" in symbols:
         raise ValueError("pipeline.vocabulary: got '', wanted symbols of one character or more")
     if isinstance(spec.decoder, SelectionDecoder) and spec.decoder.scores == "stimulus":
@@ -247,7 +267,7 @@ def _check_vocabulary(spec: PipelineSpec) -> None:
 def _window_samples(spec: PipelineSpec) -> int:
     window = spec.window
     if isinstance(window, SlidingWindow):
-        if not isinstance(spec.decoder, CtcDecoder):
+        if isinstance(spec.decoder, SelectionDecoder):
             raise ValueError("pipeline.window: got sliding, wanted event for a selection head")
         if not 0 < window.hop_samples <= window.window_samples <= 1_000_000:
             raise ValueError("pipeline.window: wanted 0 < hop_samples <= window_samples <= 1000000")
@@ -260,8 +280,9 @@ def _window_samples(spec: PipelineSpec) -> int:
 
 
 def _event_samples(spec: PipelineSpec, window: EventWindow) -> int:
-    if isinstance(spec.decoder, CtcDecoder):
-        raise ValueError("pipeline.window: got event, wanted sliding for a ctc head")
+    if not isinstance(spec.decoder, SelectionDecoder):
+        head = "ctc" if isinstance(spec.decoder, CtcDecoder) else "seq2seq"
+        raise ValueError(f"pipeline.window: got event, wanted sliding for a {head} head")
     checkpoints = window.checkpoints_samples
     if not 0 < window.length_samples <= 1_000_000 or window.offset_samples < 0:
         raise ValueError(
@@ -279,28 +300,77 @@ def _check_output(manifest: Manifest) -> None:
     if len(shape) != 3 or shape[0] != 1:
         raise ValueError(f"model.output.shape: got {shape}, wanted (1, rows, columns)")
     if isinstance(spec.window, SlidingWindow):
-        if (
-            shape[2] != len(spec.vocabulary)
-            or shape[1] < 1
-            or spec.window.window_samples % shape[1]
-        ):
-            raise ValueError(
-                f"model.output.shape: got {shape}, wanted frames that divide"
-                f" {spec.window.window_samples} samples"
-                f" and {len(spec.vocabulary)} symbols"
-            )
-        frame_samples = spec.window.window_samples // shape[1]
-        if spec.window.hop_samples % frame_samples or spec.window.lookahead_samples % frame_samples:
-            raise ValueError(
-                "pipeline.window: hop and lookahead must be whole frames"
-                f" of {frame_samples} samples"
-            )
-        if manifest.model.state and spec.window.hop_samples != spec.window.window_samples:
-            raise ValueError(
-                "pipeline.window: a stateful model sees only new samples, wanted hop == window"
-            )
+        _check_frames(manifest, spec.window)
         return
     n_columns = 1 if spec.groups else len(spec.vocabulary)
     want = (1, len(spec.window.checkpoints_samples), n_columns)
     if shape != want:
         raise ValueError(f"model.output.shape: got {shape}, wanted {want} by the pipeline")
+
+
+def _check_frames(manifest: Manifest, window: SlidingWindow) -> None:
+    _, n_frames, n_columns = manifest.model.output.shape
+    n_symbols = len(manifest.pipeline.vocabulary)
+    is_ctc = isinstance(manifest.pipeline.decoder, CtcDecoder)
+    if n_frames < 1 or window.window_samples % n_frames or n_columns < 1:
+        raise ValueError(
+            f"model.output.shape: got {manifest.model.output.shape}, wanted frames that divide"
+            f" {window.window_samples} samples"
+        )
+    if not is_ctc:
+        if manifest.model.state:
+            raise ValueError("model.state: wanted none for a seq2seq head, whose windows overlap")
+        if window.lookahead_samples or window.hop_samples == window.window_samples:
+            raise ValueError(
+                "pipeline.window: wanted hop_samples < window_samples and no lookahead_samples"
+                " for a seq2seq head"
+            )
+        return
+    if n_columns != n_symbols:
+        raise ValueError(
+            f"model.output.shape: got {manifest.model.output.shape}, wanted {n_symbols} symbols"
+        )
+    frame_samples = window.window_samples // n_frames
+    if window.hop_samples % frame_samples or window.lookahead_samples % frame_samples:
+        raise ValueError(
+            f"pipeline.window: hop and lookahead must be whole frames of {frame_samples} samples"
+        )
+    if manifest.model.state and window.hop_samples != window.window_samples:
+        raise ValueError(
+            "pipeline.window: a stateful model sees only new samples, wanted hop == window"
+        )
+
+
+def _check_pairs(where: str, pairs: tuple[StatePair, ...]) -> None:
+    for pair in pairs:
+        if not pair.shape or not all(0 < n <= 1 << 20 for n in pair.shape):
+            raise ValueError(f"{where} {pair.input}: got shape {pair.shape}, wanted positive sizes")
+
+
+def _check_step(manifest: Manifest) -> None:
+    """Refuse a step decoder that does not fit the encoder, the vocabulary or the search."""
+    step, decoder = manifest.step, manifest.pipeline.decoder
+    if not isinstance(decoder, Seq2SeqDecoder):
+        if step is not None:
+            raise ValueError("step: got a step decoder, wanted none but for a seq2seq head")
+        return
+    if step is None:
+        raise ValueError("step: missing, wanted the step decoder of a seq2seq head")
+    if not 1 <= step.n_rows <= 4096 or not 2 <= step.max_symbols <= 65_536:
+        raise ValueError("step: wanted n_rows of 1 to 4096 and max_symbols of 2 to 65536")
+    shapes = {
+        "output": (step.output.shape, (step.n_rows, len(manifest.pipeline.vocabulary))),
+        "attention": (step.attention.shape, (step.n_rows, manifest.model.output.shape[1])),
+    }
+    for name, (got, want) in shapes.items():
+        if got != want:
+            raise ValueError(f"step.{name}.shape: got {got}, wanted {want}")
+    _check_pairs("step.cache", step.cache)
+    for pair in step.cache:
+        if pair.shape[0] != step.n_rows:
+            raise ValueError(
+                f"step.cache {pair.input}: got shape {pair.shape}, wanted {step.n_rows} rows first"
+            )
+    check_search(decoder, n_rows=step.n_rows, max_symbols=step.max_symbols)
+    if step.path not in manifest.files or step.path == manifest.model.path:
+        raise ValueError(f"step.path: got {step.path!r}, wanted a listed file of its own")

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.spec import CtcDecoder, SelectionDecoder
+    from pipeline.spec import Decoder, Seq2SeqDecoder
 
 MOST = 1e6
 """Beyond this no setting means anything."""
@@ -20,6 +20,11 @@ RANGES: dict[str, Range] = {
     "length_bonus": (-MOST, MOST),
     "lm_floor": (-MOST, 0),
     "prune_logp": (-MOST, 0),
+    "length_alpha": (0, 10),
+    "coverage_beta": (0, MOST),
+    "min_symbols": (0, 65_536),
+    "max_symbols": (1, 65_536),
+    "n_agree": (1, 100),
     "stability_s": (0, 60),
     "endpoint_s": (0, 3600),
     "abstain_below": (0, inf),
@@ -30,7 +35,7 @@ RANGES: dict[str, Range] = {
 """Least and greatest value of each number; None, where a setting may be None, is always right."""
 
 
-def check_decoder(decoder: CtcDecoder | SelectionDecoder) -> None:
+def check_decoder(decoder: Decoder) -> None:
     """Refuse numbers out of range, and what is no number.
 
     Raises:
@@ -43,3 +48,21 @@ def check_decoder(decoder: CtcDecoder | SelectionDecoder) -> None:
         least, most = RANGES[key]
         if not least <= value <= most:  # also refuses NaN
             raise ValueError(f"decoder.{key}: got {value:g}, wanted {least:g} to {most:g}")
+    least_n, most_n = getattr(decoder, "min_symbols", 0), getattr(decoder, "max_symbols", None)
+    if most_n is not None and least_n > most_n:
+        raise ValueError(f"decoder.min_symbols: got {least_n}, wanted at most max_symbols {most_n}")
+
+
+def check_search(decoder: Seq2SeqDecoder, *, n_rows: int, max_symbols: int) -> None:
+    """Refuse a search wider or longer than a step decoder of that many rows and symbols.
+
+    Raises:
+        ValueError: the first such setting.
+    """
+    if decoder.beam > n_rows:
+        raise ValueError(f"decoder.beam: got {decoder.beam}, wanted at most {n_rows} rows")
+    longest = max(decoder.max_symbols or 0, decoder.min_symbols)
+    if longest >= max_symbols:
+        raise ValueError(
+            f"decoder.max_symbols: got {longest}, wanted at most {max_symbols - 1} and the end"
+        )

@@ -68,7 +68,7 @@ class SlidingWindow(Settings, frozen=True, kw_only=True, tag="sliding", tag_fiel
     """Every ``hop_samples`` the model sees the newest ``window_samples``.
 
     A stateful model has ``window_samples == hop_samples``: only new samples. ``lookahead_samples``
-    says how far behind the window's end the frames lie that it contributes.
+    says how far behind the window's end the frames lie that it contributes (``ctc`` only).
     """
 
     window_samples: int
@@ -122,6 +122,35 @@ class CtcDecoder(Settings, frozen=True, kw_only=True, tag="ctc", tag_field="head
     abstain_below: float = 0.0
 
 
+class Seq2SeqDecoder(Settings, frozen=True, kw_only=True, tag="seq2seq", tag_field="head"):
+    """Decoder of overlapping windows, each written out symbol by symbol over its memory.
+
+    Hypotheses are ordered by ``score / ((5 + n_symbols) / 6) ** length_alpha + coverage_beta *
+    coverage`` (Wu et al. 2016), those of fewer than ``min_symbols`` do not count, none is longer
+    than ``max_symbols`` (None: what the step decoder holds). Greedy knows no language model.
+    ``n_agree``: successive hypotheses must share what becomes final; it is final once its attention
+    peak lies ``stability_s`` before the window's end. ``endpoint_s``: silence after the last
+    attention peak that makes the rest final. ``commit_words``: finals end at whole words except at
+    an endpoint.
+    """
+
+    method: Literal["greedy", "beam"] = "beam"
+    beam: int = 4
+    length_alpha: float = 0.0
+    coverage_beta: float = 0.0
+    n_best: int = 3
+    min_symbols: int = 0
+    max_symbols: int | None = None
+    lm_weight: float = 0.0
+    length_bonus: float = 0.0
+    lm_floor: float = -12.0
+    n_agree: int = 2
+    stability_s: float = 0.5
+    endpoint_s: float = 1.0
+    commit_words: bool = True
+    abstain_below: float = 0.0
+
+
 class SelectionDecoder(Settings, frozen=True, kw_only=True, tag="selection", tag_field="head"):
     """Decoder of one symbol a trial from evidence summed over its stimulus windows.
 
@@ -141,7 +170,7 @@ class SelectionDecoder(Settings, frozen=True, kw_only=True, tag="selection", tag
 
 
 Window = SlidingWindow | EventWindow
-Decoder = CtcDecoder | SelectionDecoder
+Decoder = CtcDecoder | Seq2SeqDecoder | SelectionDecoder
 
 
 class PipelineSpec(Settings, frozen=True, kw_only=True):
@@ -155,7 +184,10 @@ class PipelineSpec(Settings, frozen=True, kw_only=True):
     window: Window
     decoder: Decoder
     vocabulary: tuple[str, ...]
-    """Symbols in the order of the model's output; the blank of a ``ctc`` head, ``""``, is first."""
+    """Symbols in the order of the model's output.
+
+    The first is ``""`` for the blank of a ``ctc`` head, and for start and end of a ``seq2seq`` one.
+    """
     groups: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Name of a stimulus group to the symbols it flashes; only for ``scores = "stimulus"``."""
     lm_symbols: dict[str, str] = msgspec.field(default_factory=dict)
