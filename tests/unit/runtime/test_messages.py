@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -67,6 +68,7 @@ HEALTH = Health(
 MESSAGES: list[Message] = [PARTIAL, FINAL, EVENT, HEALTH]
 
 
+@cache
 def validator(topic: str) -> jsonschema.Draft202012Validator:
     whole = schema()
     jsonschema.Draft202012Validator.check_schema(whole)

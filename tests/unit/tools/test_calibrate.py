@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.errors import RecordingError
 from runtime.recording import RecordingSource
-from tests.given import needs_data, recording
 from tests.ssvep_recordings import SYMBOLS, write_layout, write_session
 from tools.calibrate import Calibration, calibrate_ssvep
 from tools.calibration_report import figures_of, finding_of, report_lines
@@ -112,19 +111,3 @@ def test_a_recording_without_labels_is_refused(tmp_path: Path) -> None:
         RecordingError, match="none of the chosen trials has a label: and a stim:on"
     ):
         calibrate_ssvep([silent], layout_in(tmp_path))
-
-
-@needs_data
-def test_left_out_runs_of_the_given_recordings() -> None:
-    recordings = [
-        read_recording(RecordingSource(path), name=path.name, stimulus="stim:on")
-        for path in (recording(f"ssvep32_run{run}.xdf") for run in (1, 2, 3))
-    ]
-    layout = read_layout(recording("ssvep32_layout.json"))
-    assert isinstance(layout, SsvepLayout)
-    figures = figures_of(calibrate_ssvep(recordings, layout, max_s=1.0, n_shuffles=3))
-    assert figures["n_trials"] == 192
-    assert figures["length_s"] == 1.0
-    assert figures["accuracy"] >= 0.9  # measured 0.974; plain filter-bank TDCA 0.74
-    low, high = figures["chance_band_95"]
-    assert low <= figures["shuffled"]["accuracy"] <= high
