@@ -86,6 +86,7 @@ class RecordingSource:
         self._next = 0
         self.n_samples = 0
         self.run: RecordedRun | None = None
+        self.subject = ""
 
     def open(self, timeout_s: float | None) -> StreamInfo:
         """Read the file; ``timeout_s`` is not needed.
@@ -96,7 +97,7 @@ class RecordingSource:
         raw = self._raw = read_recording(
             self._path, stream=self._stream, markers=self._marker_stream
         )
-        self.run = raw.run
+        self.run, self.subject = raw.run, raw.subject
         renamed = raw.run.channels if self._renamed is None and raw.run else self._renamed
         try:
             self._montage = make_montage(

@@ -7,7 +7,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".fif", ".fif.gz", ".edf", ".bdf", ".vhdr", ".set")
 VOLTS = "V"
+ANONYMOUS = ("0", "X")
+"""How MNE and EDF+ write that nobody says who it was."""
+OUR_NAMES = ("trial:", "stim:", "label:", "text:", "control:")
 CRASHING = (".set",)
 """What is read in a process of its own: scipy's reader of MATLAB files crashes on damaged ones."""
 
@@ -52,12 +55,10 @@ def _read(path: Path) -> RawRecording:
         wanted = "eeg" if "eeg" in kinds else "misc"
         picks = [k for k, kind in enumerate(kinds) if kind == wanted]
         values = raw.get_data(picks=picks, verbose="CRITICAL").T if picks else np.empty((0, 0))
-        notes = raw.annotations
-        onsets = raw.time_as_index(notes.onset, use_rounding=True, origin=notes.orig_time)
-        markers = [(str(t), float(k)) for t, k in zip(notes.description, onsets, strict=True)]
-        markers.sort(key=lambda pair: pair[1])
+        markers = _markers(raw)
         labels = tuple(raw.ch_names[k] for k in picks)
         rate_hz = float(raw.info["sfreq"])
+        subject = str((raw.info["subject_info"] or {}).get("his_id") or "").strip()
     if not picks:
         raise RecordingError(f"{path}: no EEG channels; it has {', '.join(sorted(set(kinds)))}")
     return RawRecording(
@@ -69,7 +70,40 @@ def _read(path: Path) -> RawRecording:
         values=values,
         stamps=None,
         markers=markers,
+        subject="" if subject in ANONYMOUS else subject,
     )
+
+
+def _markers(raw: Any) -> list[tuple[str, float]]:
+    """Return the annotations as markers, each with its sample index, in order.
+
+    A ``text:`` that lasts longer than a sample is given its ``text:end``, unless the file marks
+    ends itself. BrainVision says before a slash what kind of marker it is; before ours it is left
+    out.
+    """
+    notes = raw.annotations
+    texts = [_without_kind(str(text)) for text in notes.description]
+    starts = raw.time_as_index(notes.onset, use_rounding=True, origin=notes.orig_time)
+    stops = raw.time_as_index(
+        notes.onset + notes.duration, use_rounding=True, origin=notes.orig_time
+    )
+    spans = list(zip(texts, starts, stops, strict=True))
+    marks_ends = any(text == "text:end" and stop - start <= 1 for text, start, stop in spans)
+    placed = [(float(start), True, text) for text, start, _ in spans]
+    if not marks_ends:
+        placed += [
+            (float(stop), False, "text:end")
+            for text, start, stop in spans
+            if text.startswith("text:") and stop - start > 1
+        ]
+    placed.sort(key=lambda entry: entry[:2])  # at one sample a span ends before the next begins
+    return [(text, at) for at, _, text in placed]
+
+
+def _without_kind(text: str) -> str:
+    kind, slash, rest = text.partition("/")
+    ours = rest.startswith(OUR_NAMES) and ":" not in kind
+    return rest if slash and ours else text
 
 
 class _Fence:

@@ -41,7 +41,7 @@ class RawRecording:
     ``(text, stamp)`` on the EEG's clock, or ``(text, sample index)`` without ``stamps``, in order.
     ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its chain
     took them, in that order; None otherwise. ``run`` says how it was configured, where the
-    recording says so.
+    recording says so. ``subject`` names who was recorded, empty where nothing does.
     """
 
     name: str
@@ -54,6 +54,7 @@ class RawRecording:
     markers: list[tuple[str, float]] = field(default_factory=list)
     inputs: list[Marker | Event] | None = None
     run: RecordedRun | None = None
+    subject: str = ""
 
     def check(self, where: str) -> None:
         """Refuse what no chain could run on.

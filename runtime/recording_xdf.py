@@ -117,12 +117,20 @@ def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None
         markers=_markers(eeg, streams, markers),
         inputs=_inputs(streams),
         run=_run(streams),
+        subject=_subject(eeg),
     )
 
 
 def _text(stream: dict[str, Any], key: str) -> str:
     found = stream["info"].get(key)
     return str(found[0]) if found and found[0] is not None else ""
+
+
+def _subject(stream: dict[str, Any]) -> str:
+    """Return who is on record, as XDF's meta-data conventions have it: ``desc/subject/id``."""
+    desc = (stream["info"].get("desc") or [None])[0] or {}
+    subject = (desc.get("subject") or [None])[0] or {}
+    return str((subject.get("id") or [""])[0] or "").strip()
 
 
 def _rate_hz(stream: dict[str, Any]) -> float:
