@@ -59,7 +59,7 @@ def check_search(decoder: Seq2SeqDecoder, *, n_rows: int, max_symbols: int) -> N
     Raises:
         ValueError: the first such setting.
     """
-    if decoder.beam > n_rows:
+    if decoder.method == "beam" and decoder.beam > n_rows:
         raise ValueError(f"decoder.beam: got {decoder.beam}, wanted at most {n_rows} rows")
     longest = max(decoder.max_symbols or 0, decoder.min_symbols)
     if longest >= max_symbols:
