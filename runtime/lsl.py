@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
     from runtime.source import Tap
 
-GULP_S = 0.02
-"""Samples go on at least this often, due or not: filtering them is not left for the last moment."""
+LAST_GULP_S = 0.02
+LONGEST_GULP_S = 0.25
+"""Samples are taken in gulps, few of them where few decodes are due: waking up costs more than the
+work, the more so the more streams there are. What comes before the last gulp is filtered already.
+"""
 
 
 class LslSource:
@@ -45,7 +48,7 @@ class LslSource:
         make_tap: gives what hears everything as it came, such as a recorder, once the stream is
             known.
         until_due: how many samples after the first ``n`` somebody waits for: it saves waking up for
-            each; but never for more than 20 ms of them.
+            each.
     """
 
     def __init__(
@@ -173,9 +176,7 @@ class LslSource:
             self._look_again(timeout_s)
             return self._batch(self._no_samples, None, None)
         try:
-            n_most = max(1, round(GULP_S * self._inlet.rate_hz))
-            n_wanted = min(n_most, self._until_due(self._n_samples))
-            values, stamps = self._inlet.pull(timeout_s, n_wanted)
+            values, stamps = self._inlet.pull(timeout_s, self._gulp(self._inlet.rate_hz))
         except StreamLost:
             return self._lost()
         received_ns = round(pylsl.local_clock() * 1e9)
@@ -195,6 +196,13 @@ class LslSource:
         self._has_samples = True
         stamp_ns = round((float(stamps[-1]) + (self._inlet.offset.seconds or 0.0)) * 1e9)
         return self._batch(samples, stamp_ns, received_ns)
+
+    def _gulp(self, rate_hz: float) -> int:
+        """Return how many samples to wait for."""
+        n_due, n_last = self._until_due(self._n_samples), max(1, round(LAST_GULP_S * rate_hz))
+        if n_due <= n_last:
+            return n_due
+        return min(n_due - n_last, round(LONGEST_GULP_S * rate_hz))
 
     @property
     def _no_samples(self) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -22,6 +22,7 @@ BENCHES = {
     "latency": "sample pushed into LSL to message at a subscriber, beside two peers",
     "start": "process start, first window, resident memory, modules loaded",
     "replay": "recordings at full speed, and how many streams two cores carry",
+    "streams": "32 headsets on real LSL into one daemon",
     "filter": "the filter stage and the ring, beside scipy, a Python loop and np.roll",
     "journal": "a final on disk, full and normal",
     "beam": "microseconds a frame of the beam search, beside a pure-Python one",
