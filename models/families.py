@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "gru-ctc": "models.gru_ctc:GruCtc",
+    "conformer-ctc": "models.conformer_ctc:ConformerCtc",
 }
 
 

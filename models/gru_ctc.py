@@ -8,20 +8,13 @@ to be remembered between calls is returned, so a long recording may be cut at an
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from models.front_end import log_power, patch_filters, wavelet_pairs
 from models.network import CtcNetwork, NetworkSettings, State
-
-POWER_FLOOR = 1.0
-"""Power below this counts as silence; inputs have about unit variance."""
-
-WAVELET_CYCLES = (0.03, 0.12)
-"""Rhythms that the power features start from, in cycles a sample: 7.5 to 30 Hz at 250 Hz."""
 
 
 class GruCtcSettings(NetworkSettings, frozen=True):
@@ -51,17 +44,13 @@ class GruCtc(CtcNetwork):
 
     def __init__(self, settings: GruCtcSettings) -> None:
         super().__init__(settings)
-        if settings.kernel_samples < settings.patch_samples:
-            raise ValueError(
-                f"kernel_samples: {settings.kernel_samples} must be >= patch_samples "
-                f"{settings.patch_samples}"
-            )
-        n_outputs = settings.n_features * (2 if settings.features == "power" else 1)
-        self.filters = nn.Conv1d(
-            settings.n_inputs, n_outputs, settings.kernel_samples, stride=settings.patch_samples
+        filters = wavelet_pairs if settings.features == "power" else patch_filters
+        self.filters = filters(
+            settings.n_inputs,
+            settings.n_features,
+            kernel_samples=settings.kernel_samples,
+            patch_samples=settings.patch_samples,
         )
-        if settings.features == "power":
-            _start_as_wavelets(self.filters)
         self.norm = nn.LayerNorm(settings.n_features)
         self.gru = nn.GRU(
             settings.n_features,
@@ -92,32 +81,10 @@ class GruCtc(CtcNetwork):
         keep = x[:, x.shape[1] - self.n_context :]  # (B, K - P, C)
         x = self.filters(x.transpose(1, 2)).transpose(1, 2)  # (B, F, Q), or (B, F, 2Q)
         if self.settings.features == "power":
-            cosine, sine = x.chunk(2, dim=2)  # (B, F, Q) each
-            x = torch.log(cosine**2 + sine**2 + POWER_FLOOR)  # (B, F, Q)
+            x = log_power(x)  # (B, F, Q)
         x = self.norm(x)  # (B, F, Q)
         x, hidden = self.gru(x, hidden)  # (B, F, H), (L, B, H)
         return (x, hidden, keep) if self.n_context else (x, hidden)
-
-
-def _start_as_wavelets(filters: nn.Conv1d) -> None:
-    """Start pairs of filters as wavelets of a random place and rhythm, cosine and sine.
-
-    A filter drawn at random passes every frequency alike, and its power says little; from there the
-    training takes several times as long.
-    """
-    n_filters, n_inputs, n_samples = filters.weight.shape
-    n_features = n_filters // 2
-    time = torch.arange(n_samples) - n_samples / 2
-    taper = torch.hann_window(n_samples + 2, periodic=False)[1:-1]
-    low, high = WAVELET_CYCLES
-    cycles = low + (high - low) * torch.rand(n_features, 1)  # per sample
-    angle = 2 * math.pi * cycles * time  # (Q, K)
-    place = functional.normalize(torch.randn(n_features, n_inputs), dim=1)  # (Q, C)
-    waves = torch.cat([torch.cos(angle), torch.sin(angle)]) * taper / taper.norm()  # (2Q, K)
-    with torch.no_grad():
-        filters.weight.copy_(place.repeat(2, 1)[:, :, None] * waves[:, None, :])  # (2Q, C, K)
-        if filters.bias is not None:
-            filters.bias.zero_()
 
 
 def reference_settings() -> GruCtcSettings:

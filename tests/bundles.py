@@ -143,10 +143,16 @@ def make_bundle(
     head: str = "ctc",
     spec: PipelineSpec | None = None,
     extra: dict[str, bytes] | None = None,
+    model: tuple[bytes, ModelFile] | None = None,
 ) -> str:
-    """Write a bundle with true golden vectors; return its digest."""
+    """Write a bundle with true golden vectors; return its digest.
+
+    ``model`` is the ONNX file and its place in the manifest, None for a tiny one of ``head``.
+    """
     n_channels = len(CHANNELS if spec is None else spec.channels)
-    data, file = ctc_model(n_channels=n_channels) if head == "ctc" else selection_model()
+    if model is None:
+        model = ctc_model(n_channels=n_channels) if head == "ctc" else selection_model()
+    data, file = model
     manifest = Manifest(
         format_version=1,
         name=f"tiny-{head}",

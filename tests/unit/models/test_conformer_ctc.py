@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.conformer_ctc import ConformerCtc, ConformerCtcSettings
+from models.export import PARITY, check_parity, export_ctc
+from models.families import build
+from models.onnx_scan import check_onnx
+from pipeline.errors import UsageError
+from pipeline.values import Text, Times
+from runtime.engine import open_engine
+from tests.bundles import CHANNELS, LETTERS, ctc_spec, make_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from pipeline.chain import Chain
+
+N_FRAMES = 30
+SHAPE = ConformerCtcSettings(n_inputs=3, n_symbols=5, patch_samples=4, kernel_samples=11,
+                             n_features=6, n_width=12, n_blocks=2, n_heads=3, n_context=4,
+                             kernel_frames=3)  # fmt: skip
+
+
+def network(shape: ConformerCtcSettings = SHAPE, *, seed: int = 1) -> ConformerCtc:
+    """A network whose every parameter is random: fresh ones have zeros and ones that hide much."""
+    torch.manual_seed(seed)
+    made = ConformerCtc(shape).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return made
+
+
+def noise(n_rows: int, n_frames: int, *, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 3 * torch.randn(n_rows, 4 * n_frames, 3, generator=generator)
+
+
+def in_calls(net: ConformerCtc, samples: Tensor, edges: list[int]) -> Tensor:
+    state = tuple(s.to(samples.dtype) for s in net.initial_state(len(samples)))
+    shapes = [s.shape for s in state]
+    frames = []
+    for start, stop in itertools.pairwise(edges):
+        log_probs, *following = net(samples[:, 4 * start : 4 * stop], *state)
+        state = tuple(following)
+        assert [s.shape for s in state] == shapes  # a call costs the same, however many there were
+        frames.append(log_probs)
+    return torch.cat(frames, dim=1)
+
+
+@given(
+    cuts=st.sets(st.integers(1, N_FRAMES - 1), max_size=12),
+    n_context=st.sampled_from([1, 4, 7, 40]),
+    kernel_frames=st.sampled_from([2, 5]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_cut_between_frames_gives_what_one_pass_gives(
+    cuts: set[int], n_context: int, kernel_frames: int
+) -> None:
+    shape = msgspec.structs.replace(SHAPE, n_context=n_context, kernel_frames=kernel_frames)
+    net, samples, edges = network(shape), noise(2, N_FRAMES), [0, *sorted(cuts), N_FRAMES]
+    with torch.no_grad():
+        full = net(samples, *net.initial_state(2))[0]
+        torch.testing.assert_close(in_calls(net, samples, edges), full, atol=1e-5, rtol=0)
+        exact, samples = net.double(), samples.double()
+        state = tuple(s.double() for s in net.initial_state(2))
+        full = exact(samples, *state)[0]
+        torch.testing.assert_close(in_calls(exact, samples, edges), full, atol=1e-9, rtol=0)
+
+
+def test_no_frame_sees_a_later_sample() -> None:
+    net, samples = network(), noise(1, N_FRAMES, seed=2)
+    for frame in (1, 5, 17):
+        changed = samples.clone()
+        changed[:, 4 * frame :] += 1.0
+        with torch.no_grad():
+            before = net(samples, *net.initial_state())[0]
+            after = net(changed, *net.initial_state())[0]
+        torch.testing.assert_close(before[:, :frame], after[:, :frame], atol=0, rtol=0)
+        assert (before[:, frame] - after[:, frame]).abs().max() > 1e-3
+
+
+def test_a_frame_sees_no_further_back_than_the_blocks_reach() -> None:
+    net, samples = network(), noise(1, N_FRAMES, seed=3)
+    reach = SHAPE.n_blocks * (SHAPE.n_context + SHAPE.kernel_frames - 1) + 2  # 2: the wavelets
+    changed = samples.clone()
+    changed[:, :4] += 5.0
+    with torch.no_grad():
+        before = net(samples, *net.initial_state())[0]
+        after = net(changed, *net.initial_state())[0]
+    difference = (before - after).abs().amax(dim=2)[0]
+    assert (difference[1 + reach :] == 0).all()
+    assert (difference[: SHAPE.n_context] > 1e-3).all()
+
+
+def test_zeros_at_first_are_an_empty_past() -> None:
+    """What lies in cached frames that have not been changes nothing, until they have been."""
+    net, samples = network(), noise(2, 3)
+    context, filled, keys, values, convolved = net.initial_state(2)
+    with torch.no_grad():
+        empty = net(samples, context, filled, keys, values, convolved)[0]
+        rubbish = net(samples, context, filled, keys + 9, values - 9, convolved)[0]
+        been = net(samples, context, filled + 1, keys, values, convolved)[0]
+    torch.testing.assert_close(rubbish, empty, atol=0, rtol=0)
+    assert (been - empty).abs().max() > 1e-3
+
+
+def test_rows_of_a_batch_do_not_hear_each_other() -> None:
+    net, samples = network(), noise(3, 13)
+    with torch.no_grad():
+        together = net(samples, *net.initial_state(3))[0]
+        alone = [net(row[None], *net.initial_state())[0] for row in samples]
+    torch.testing.assert_close(torch.cat(alone), together, atol=1e-5, rtol=0)
+
+
+def test_every_parameter_learns() -> None:
+    net = network().train()
+    log_probs, *_ = net(noise(2, 9), *net.initial_state(2))
+    log_probs[..., 0].sum().backward()
+    still = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
+@pytest.mark.parametrize("n_frames", [1, 5])
+def test_the_exported_calls_compute_what_one_pass_computes(n_frames: int) -> None:
+    net = network()
+    exported = export_ctc(net, n_frames=n_frames)
+    assert check_parity(net, exported) < PARITY / 10
+    check_onnx(exported.data, where="model.onnx")
+    graph = onnx.load_from_string(exported.data).graph
+    shapes = {
+        value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+        for value in [*graph.input, *graph.output]
+    }
+    assert shapes["samples"] == (1, 4 * n_frames, 3)
+    assert shapes["log_probs"] == (1, n_frames, 5)
+    assert len(exported.file.state) == 5
+    for pair in exported.file.state:
+        assert shapes[pair.input] == shapes[pair.output] == pair.shape
+
+
+@pytest.fixture(scope="module")
+def new_chain(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Chain]:
+    shape = {"n_inputs": len(CHANNELS), "n_symbols": len(LETTERS), "n_blocks": 1, "n_width": 8}
+    net = build("conformer-ctc", {**shape, "n_features": 8}, seed=4)
+    with torch.no_grad():
+        net.head.weight.mul_(10)  # an untrained head is sure of nothing, and would be silent
+    path = tmp_path_factory.mktemp("bundle") / "b"
+    exported = export_ctc(net, n_frames=2)
+    make_bundle(path, spec=ctc_spec(), model=(exported.data, exported.file))
+    engine = open_engine(path)
+    return lambda: engine.chain()
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.sets(st.integers(0, 1500), max_size=12))
+def test_chunking_never_matters(new_chain: Callable[[], Chain], cuts: set[int]) -> None:
+    rng = np.random.default_rng(3)
+    samples = (500 + 20 * rng.standard_normal((1500, len(CHANNELS)))).astype(np.float32)
+    whole = texts(new_chain(), samples, [0, 1500])
+    assert texts(new_chain(), samples, [0, *sorted(cuts), 1500]) == whole
+    assert len(whole) > 3
+
+
+def texts(chain: Chain, samples: np.ndarray, edges: list[int]) -> list[Text]:
+    outputs = [o for a, b in itertools.pairwise(edges) for o in chain.push(samples[a:b])]
+    outputs += chain.finish()
+    return [replace(text, times=Times()) for text in outputs if isinstance(text, Text)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernel_samples": 10}, "kernel_samples: 10 must be > patch_samples 10"),
+        ({"n_width": 10}, "n_width: 10 must be a multiple of n_heads 4"),
+        ({"n_context": 0}, "n_context: 0 must be >= 1"),
+        ({"kernel_frames": 1}, "kernel_frames: 1 must be >= 2"),
+    ],
+)
+def test_refuses_a_shape_that_cannot_be(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build("conformer-ctc", {"n_inputs": 2, "n_symbols": 3, **changes})
