@@ -18,6 +18,19 @@ from typing import Any
 
 import zmq
 
+MUTE = """
+import sys, time, pylsl
+info = pylsl.StreamInfo(sys.argv[1], "EEG", 4, 250.0, "float32", sys.argv[1])
+channels = info.desc().append_child("channels")
+for label in ("Fz", "Cz", "Pz", "Oz"):
+    channels.append_child("channel").append_child_value("label", label)
+outlet = pylsl.StreamOutlet(info)
+sys.stdin.readline()
+while True:
+    outlet.push_sample([0.0] * 4); time.sleep(0.004)
+"""
+"""A headset that is there and sends nothing until it is told to: ``python -c MUTE NAME``."""
+
 EEGSCRIBE = [sys.executable, "-m", "tools.cli"]
 
 
@@ -174,3 +187,24 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*EEGSCRIBE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def offer(recording: Path, name: str, speed: float = 1.0) -> subprocess.Popen[str]:
+    """Begin to send a recording over LSL."""
+    return start(
+        "replay", recording, "--through", "lsl", "--name", name, "--speed", str(speed), "--json"
+    )
+
+
+def sent(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a sender that ends by itself says it sent."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return answer
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kill a process."""
+    process.kill()
+    process.communicate()
