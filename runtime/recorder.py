@@ -217,17 +217,9 @@ def _add_streams(
         hostname=stream.hostname,
     )
     eeg = writer.add_stream(header, channel_format=stream.channel_format, n_channels=n_channels)
-    strings = (
-        (marker_stream, "Markers"),
-        (INPUTS_STREAM, INPUTS_TYPE),
-        (f"{stream.name}-text", "Markers"),
+    return (
+        eeg,
+        writer.add_strings(marker_stream),
+        writer.add_strings(INPUTS_STREAM, kind=INPUTS_TYPE),
+        writer.add_strings(f"{stream.name}-text"),
     )
-    numbers = [
-        writer.add_stream(
-            stream_header(name=name, kind=kind, rate_hz=0.0, channel_format="string", n_channels=1),
-            channel_format="string",
-            n_channels=1,
-        )
-        for name, kind in strings
-    ]
-    return eeg, numbers[0], numbers[1], numbers[2]

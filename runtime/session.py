@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline.values import Event, Output, Text
+from pipeline.values import Event, Output, Text, Times
 from runtime.messages import Latency
 from runtime.transcript import Transcript, When
 
@@ -23,6 +23,25 @@ class Arrival:
     transport_ms: float | None = None
     queue_ms: float | None = None
     began_ns: int = 0
+
+    def latency(self, times: Times, *, now_ns: int) -> Latency:
+        """Return the stages of a decode that ends now.
+
+        ``publish`` is what passed since the chain was given the samples and is none of its stages:
+        the hand-over.
+        """
+        inside_ms = (times.filter_ns + times.model_ns + times.decode_ns) / 1e6
+        publish_ms = max(0.0, (now_ns - self.began_ns) / 1e6 - inside_ms)
+        waited_ms = (self.transport_ms or 0.0) + (self.queue_ms or 0.0)
+        return Latency(
+            transport=self.transport_ms,
+            queue=self.queue_ms,
+            filter=times.filter_ns / 1e6,
+            model=times.model_ns / 1e6,
+            decode=times.decode_ns / 1e6,
+            publish=publish_ms,
+            total=waited_ms + inside_ms + publish_ms,
+        )
 
 
 class Session:
@@ -66,23 +85,7 @@ class Session:
         return self.transcript.final(held, when=when, confidence=confidence)
 
     def _when(self, text: Text, arrival: Arrival) -> When:
-        times = text.times
-        inside_ms = (times.filter_ns + times.model_ns + times.decode_ns) / 1e6
-        # What passed since the chain was given the samples and is none of its stages: the
-        # hand-over.
-        publish_ms = max(0.0, (self._now_ns() - arrival.began_ns) / 1e6 - inside_ms)
-        latency = Latency(
-            transport=arrival.transport_ms,
-            queue=arrival.queue_ms,
-            filter=times.filter_ns / 1e6,
-            model=times.model_ns / 1e6,
-            decode=times.decode_ns / 1e6,
-            publish=publish_ms,
-            total=(arrival.transport_ms or 0.0)
-            + (arrival.queue_ms or 0.0)
-            + inside_ms
-            + publish_ms,
-        )
+        latency = arrival.latency(text.times, now_ns=self._now_ns())
         if self._lsl_time is None:
             return When(None, None, latency)
         first, stop = text.samples

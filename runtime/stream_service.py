@@ -168,8 +168,9 @@ class StreamService:
             was_told = False
             for output in decoded.outputs:
                 was_told |= self._tell_output(output, decoded.arrival)
-            if decoded.times is not None and not was_told:
-                self._measure(self._silent_latency(decoded), self.live.chain.n_samples)
+            if decoded.times is not None and not was_told:  # a decode that had nothing to say
+                latency = decoded.arrival.latency(decoded.times, now_ns=time.perf_counter_ns())
+                self._measure(latency, self.live.chain.n_samples)
             self._watch_backlog()
 
     def _tell_output(self, output: Output, arrival: Arrival) -> bool:
@@ -187,23 +188,6 @@ class StreamService:
             return False
         self._measure(message.latency_ms, message.samples[1])
         return True
-
-    def _silent_latency(self, decoded: Decoded) -> Latency:
-        """Return the stages of a decode that had nothing to say."""
-        arrival, times = decoded.arrival, decoded.times
-        assert times is not None  # noqa: S101 - the caller asked
-        inside_ms = (times.filter_ns + times.model_ns + times.decode_ns) / 1e6
-        publish_ms = max(0.0, (time.perf_counter_ns() - arrival.began_ns) / 1e6 - inside_ms)
-        waited_ms = (arrival.transport_ms or 0.0) + (arrival.queue_ms or 0.0)
-        return Latency(
-            transport=arrival.transport_ms,
-            queue=arrival.queue_ms,
-            filter=times.filter_ns / 1e6,
-            model=times.model_ns / 1e6,
-            decode=times.decode_ns / 1e6,
-            publish=publish_ms,
-            total=waited_ms + inside_ms + publish_ms,
-        )
 
     def _measure(self, latency: Latency, sample: int) -> None:
         if self._latency.add(latency):

@@ -119,6 +119,18 @@ class XdfWriter:
         self._chunk(TAG_STREAM_HEADER, struct.pack("<I", stream_id) + content)
         return stream_id
 
+    def add_strings(self, name: str, *, kind: str = "Markers", source_id: str = "") -> int:
+        """Add a stream of single strings at no regular rate, and return its number."""
+        header = stream_header(
+            name=name,
+            kind=kind,
+            rate_hz=0.0,
+            channel_format="string",
+            n_channels=1,
+            source_id=source_id,
+        )
+        return self.add_stream(header, channel_format="string", n_channels=1)
+
     def write_samples(
         self, stream_id: int, values: NDArray[Any], stamps: NDArray[np.float64]
     ) -> None:

@@ -47,10 +47,7 @@ def write(
         channels=labels, n_channels=values.shape[1],
     )  # fmt: skip
     first = writer.add_stream(header, channel_format=channel_format, n_channels=values.shape[1])
-    header = stream_header(
-        name="marks", kind="Markers", rate_hz=0.0, channel_format="string", n_channels=1
-    )
-    second = writer.add_stream(header, channel_format="string", n_channels=1)
+    second = writer.add_strings("marks")
     for start in range(0, len(values), n_chunk):
         stop = start + n_chunk
         writer.write_samples(first, values[start:stop], stamps[start:stop])

@@ -55,14 +55,7 @@ def write_recording(
     )
     eeg = writer.add_stream(header, channel_format="float32", n_channels=len(CHANNELS))
     if markers is not None:
-        header = stream_header(
-            name=f"{name}-markers",
-            kind="Markers",
-            rate_hz=0.0,
-            channel_format="string",
-            n_channels=1,
-        )
-        stream = writer.add_stream(header, channel_format="string", n_channels=1)
+        stream = writer.add_strings(f"{name}-markers")
     for start in range(0, len(samples), 250):
         writer.write_samples(eeg, samples[start : start + 250], stamps[start : start + 250])
     if markers is not None:

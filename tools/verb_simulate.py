@@ -141,18 +141,7 @@ def write_xdf(
             channel_format="float32",
             n_channels=len(CHANNELS),
         )
-        markers = writer.add_stream(
-            stream_header(
-                name=f"{name}-markers",
-                kind="Markers",
-                rate_hz=0.0,
-                channel_format="string",
-                n_channels=1,
-                source_id=f"{name}-markers",
-            ),
-            channel_format="string",
-            n_channels=1,
-        )
+        markers = writer.add_strings(f"{name}-markers", source_id=f"{name}-markers")
         stamps_s = np.arange(len(session.samples)) / rate_hz
         writer.write_samples(eeg, session.samples, stamps_s)
         truth = session.truth()

@@ -16,28 +16,14 @@ from pipeline.ctc_beam import PrefixBeam
 from pipeline.language_model import LanguageModel
 from pipeline.spec import CtcDecoder
 from pipeline.values import Event, Output, Text
+from tests.bigrams import bigrams
 
 Frames = NDArray[np.float32]
 VOCABULARY = ("", "a", "b", " ", "<backspace>")
 FRAME = 5
 RATE_HZ = 250.0  # 50 frames a second
 
-ARPA = """\\data\\
-ngram 1=5
-ngram 2=4
-\\1-grams:
--99\t<s>\t-0.3
--0.7\t</s>
--0.6\ta\t-0.2
--0.5\tb\t-99
--1.2\t<sp>
-\\2-grams:
--0.2\t<s> a
--0.4\ta b
--0.9\tb a
--0.1\ta <sp>
-\\end\\
-"""
+ARPA = bigrams("<sp>", before_it="a")
 LM = LanguageModel.from_arpa(ARPA.splitlines(), vocabulary=VOCABULARY, floor=-5.0)
 
 

@@ -15,26 +15,12 @@ from numpy.typing import NDArray
 from pipeline.ctc_beam import PrefixBeam
 from pipeline.ctc_greedy import GreedySearch
 from pipeline.language_model import LanguageModel
+from tests.bigrams import bigrams
 
 Frames = NDArray[np.float64]
 WIDE = 1000
 
-ARPA = """\\data\\
-ngram 1=5
-ngram 2=4
-\\1-grams:
--99\t<s>\t-0.3
--0.7\t</s>
--0.6\ta\t-0.2
--0.5\tb\t-99
--1.2\tc
-\\2-grams:
--0.2\t<s> a
--0.4\ta b
--0.9\tb a
--0.1\tc c
-\\end\\
-"""
+ARPA = bigrams("c", before_it="c")
 
 
 def model(vocabulary: tuple[str, ...] = ("", "a", "b", "c")) -> LanguageModel:

@@ -179,10 +179,7 @@ def test_what_the_recorder_dropped_is_told_and_the_rest_keeps_its_place(tmp_path
         name="cap", kind="EEG", rate_hz=100.0, channel_format="float32", channels=LABELS
     )
     first = writer.add_stream(header, channel_format="float32", n_channels=3)
-    header = stream_header(
-        name="eegscribe-inputs", kind="eegscribe", rate_hz=0, channel_format="string", n_channels=1
-    )
-    second = writer.add_stream(header, channel_format="string", n_channels=1)
+    second = writer.add_strings("eegscribe-inputs", kind="eegscribe")
     kept = np.r_[0:100, 150:400]
     writer.write_samples(first, eeg()[kept], kept / RATE_HZ)
     for entry in (

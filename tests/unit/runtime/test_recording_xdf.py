@@ -60,10 +60,7 @@ def bad_inputs(path: Path) -> None:
         name="c", kind="EEG", rate_hz=9.0, channel_format="float32", channels=["A"]
     )
     first = writer.add_stream(header, channel_format="float32", n_channels=1)
-    header = stream_header(
-        name="eegscribe-inputs", kind="eegscribe", rate_hz=0, channel_format="string", n_channels=1
-    )
-    second = writer.add_stream(header, channel_format="string", n_channels=1)
+    second = writer.add_strings("eegscribe-inputs", kind="eegscribe")
     writer.write_samples(first, np.zeros((9, 1), np.float32), np.arange(9.0))
     writer.write_strings(second, ['{"marker": {"text": "a"}}'], [1.0])
     writer.close()

@@ -10,42 +10,18 @@ from runtime.messages import (
     EventMessage,
     Final,
     Health,
-    Latency,
     Message,
-    ModelName,
     Rates,
 )
 from runtime.subscriber import MAX_SESSIONS, Ledger
+from tests.messages import make_final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LATENCY = Latency(
-    transport=None, queue=None, filter=0.0, model=0.0, decode=0.0, publish=0.0, total=0.0
-)
-
 
 def final(seq: int, session: str = "t") -> Final:
-    return Final(
-        stream="s",
-        session=session,
-        seq=seq,
-        host_ns=0,
-        text="a",
-        symbols=("a",),
-        confidence=None,
-        nbest=(),
-        start_s=None,
-        end_s=None,
-        samples=(0, 1),
-        tainted=False,
-        model=ModelName(name="m", sha256="", verified=False),
-        latency_ms=LATENCY,
-        delete=0,
-        index=seq,
-        transcript_length=seq + 1,
-        transcript="a",
-    )
+    return make_final(session=session, seq=seq, index=seq, transcript_length=seq + 1)
 
 
 def health(n_finals: int, session: str = "t") -> Health:

@@ -40,10 +40,7 @@ def add_eeg(writer: XdfWriter, channel_format: str = "float32", n_channels: int 
 
 
 def add_markers(writer: XdfWriter) -> int:
-    header = stream_header(
-        name="marks", kind="Markers", rate_hz=0.0, channel_format="string", n_channels=1
-    )
-    return writer.add_stream(header, channel_format="string", n_channels=1)
+    return writer.add_strings("marks")
 
 
 @pytest.mark.parametrize("channel_format", NUMERIC_FORMATS)

@@ -4,34 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.messages import Final, Latency, ModelName
+from runtime.messages import Final
+from tests.messages import make_final
 from tools.speech import PAUSE_S, Speech, corrected
-
-LATENCY = Latency(
-    transport=None, queue=None, filter=0.0, model=0.0, decode=0.0, publish=0.0, total=0.0
-)
 
 
 def final(transcript: str, text: str, *, delete: int = 0) -> Final:
-    return Final(
-        stream="s",
-        session="t",
-        seq=0,
-        host_ns=0,
-        text=text,
-        symbols=(),
-        confidence=None,
-        nbest=(),
-        start_s=None,
-        end_s=None,
-        samples=(0, 1),
-        tainted=False,
-        model=ModelName(name="m", sha256="", verified=False),
-        latency_ms=LATENCY,
-        delete=delete,
-        index=0,
-        transcript=transcript,
-        transcript_length=len(transcript),
+    return make_final(
+        text=text, delete=delete, transcript=transcript, transcript_length=len(transcript)
     )
 
 
