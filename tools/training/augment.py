@@ -7,15 +7,20 @@ row)``. Labels and lengths stay as they are; the symbols' samples all stay insid
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from pipeline.spec import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.values import Samples
     from tools.training.examples import Example
+
+Background: TypeAlias = "Callable[[np.random.Generator], Samples]"
+"""Draws filtered rest ``(n, n_inputs)``; there may be none."""
 
 _SALT = 0xA06
 """Keeps these draws apart from those that other code makes of the same step and row."""
@@ -63,7 +68,7 @@ def augment(
     number: tuple[int, int, int],
     rate_hz: float,
     n_channels: int,
-    background: Samples | None = None,
+    background: Background | None = None,
 ) -> Example:
     """Return ``example`` changed as ``settings`` and ``number`` say; itself where nothing is.
 
@@ -73,8 +78,7 @@ def augment(
         number: seed, step and row.
         rate_hz: of the samples.
         n_channels: inputs of one band.
-        background: filtered rest ``(n, n_inputs)``, best of another recording; without one nothing
-            is mixed in.
+        background: gives rest to mix in, best of another recording; nothing is without it.
     """
     rng = np.random.default_rng([*number, _SALT])
     if settings.is_off or rng.random() >= settings.chance or not len(example.samples):
@@ -82,8 +86,8 @@ def augment(
     shift = _shift_samples(example, settings, rng, rate_hz=rate_hz)
     samples = np.roll(example.samples, shift, axis=0)  # (n_samples, n_inputs), a copy
     on = None if example.on is None else np.roll(example.on, shift)
-    if settings.mix and background is not None and len(background):
-        _mix(samples, background, rng.uniform(0.0, settings.mix), rng)
+    if settings.mix and background is not None:
+        _mix(samples, background(rng), rng.uniform(0.0, settings.mix), rng)
     n_bands = samples.shape[1] // n_channels
     if settings.gain_db:
         gains_db = rng.uniform(-settings.gain_db, settings.gain_db, n_channels)
@@ -111,6 +115,8 @@ def _shift_samples(
 
 def _mix(samples: Samples, background: Samples, share: float, rng: np.random.Generator) -> None:
     """Add ``share`` of ``background`` to ``samples`` in place, from a random place on."""
+    if not len(background):
+        return
     first = int(rng.integers(len(background)))
     places = np.arange(first, first + len(samples)) % len(background)
     samples += np.float32(share) * background[places]

@@ -7,7 +7,7 @@ may be killed and go on anywhere. Samples pass the runtime's own filters, nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -16,9 +16,10 @@ from pipeline.errors import RecordingError
 from pipeline.filters import FilterChain
 from runtime.paradigm import ALPHABET
 from runtime.synthesis import SynthesisSettings, synthesise
+from tools.training.augment import Augmentation, augment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from pipeline.values import Samples
     from tools.training.labelled_text import TextRecording
 
-
 HELD_OUT_EVERY = 10
+
+BATCHES_SORTED = 16
+"""So many batches' worth of examples is sorted by length at once."""
+
+NOTHING = Augmentation()
 
 UNKNOWN = -100
 """What torch's losses leave out."""
@@ -63,6 +68,10 @@ class Batch:
     on: NDArray[np.int64]
 
 
+Change: TypeAlias = "Callable[[Example, int, tuple[int, int, int]], Example]"
+"""Example, its place, and (seed, step, row) to another example."""
+
+
 class Examples(Protocol):
     """A source of training batches."""
 
@@ -72,6 +81,19 @@ class Examples(Protocol):
         ``progress`` in [0, 1) says how far the training is. With ``rows`` only those rows of it:
         several processes share a step.
         """
+        ...
+
+
+class Sessions(Examples, Protocol):
+    """A source whose examples may be had one by one: a batch is made of ``n_batch`` of them."""
+
+    @property
+    def n_batch(self) -> int:
+        """Examples a step."""
+        ...
+
+    def example(self, step: int, row: int, *, progress: float) -> Example:
+        """Return the example of ``row`` in ``step``, a function of the arguments alone."""
         ...
 
 
@@ -110,12 +132,12 @@ class SimulatedExamples:
     hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
+    augmentation: Augmentation = NOTHING
 
     def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
         """Return the batch of ``step``, or ``rows`` of it."""
-        snr_db = self.snr_db(progress)
         chosen = range(self.n_batch)[rows or slice(None)]
-        examples = [self._example([self.seed, step, row], snr_db) for row in chosen]
+        examples = [self.example(step, row, progress=progress) for row in chosen]
         return collate(examples, patch_samples=self.patch_samples)
 
     def snr_db(self, progress: float) -> float:
@@ -124,12 +146,13 @@ class SimulatedExamples:
         start_db = max(self.easy_snr_db, self.settings.snr_db)
         return start_db + along * (self.settings.snr_db - start_db)
 
-    def _example(self, number: list[int], snr_db: float) -> Example:
-        rng = np.random.default_rng(number)
+    def example(self, step: int, row: int, *, progress: float) -> Example:
+        """Return the session of ``row`` in ``step``."""
+        rng = np.random.default_rng([self.seed, step, row])
         texts = [] if rng.random() < self.rest_chance else [self._text(rng)]
         settings = msgspec.structs.replace(
             self.settings,
-            snr_db=snr_db,
+            snr_db=self.snr_db(progress),
             lead_s=rng.uniform(0.2, 2.0),
             tail_s=rng.uniform(0.6, 2.0) if texts else rng.uniform(6.0, 12.0),
             pause_chance=0.04,
@@ -140,7 +163,23 @@ class SimulatedExamples:
         on = np.zeros(len(session.samples), dtype=np.int64)
         for label, character in zip(labels, session.characters, strict=True):
             on[character.start : character.stop] = label
-        return Example(FilterChain(self.spec).push(session.samples), labels, on)
+        rest = (len(on), len(on))
+        if session.characters:
+            rest = (session.characters[0].start, len(on) - session.characters[-1].stop)
+        return augment(
+            Example(FilterChain(self.spec).push(session.samples), labels, on, rest),
+            self.augmentation,
+            number=(self.seed, step, row),
+            rate_hz=self.spec.rate_hz,
+            n_channels=len(self.spec.channels),
+            background=self._rest,
+        )
+
+    def _rest(self, rng: np.random.Generator) -> Samples:
+        """Return another session, in which nothing is typed."""
+        settings = msgspec.structs.replace(self.settings, lead_s=10.0, tail_s=10.0)
+        session = synthesise([], seed=int(rng.integers(1 << 62)), settings=settings)
+        return FilterChain(self.spec).push(session.samples)
 
     def _text(self, rng: np.random.Generator) -> str:
         if rng.random() < 0.5:
@@ -152,31 +191,72 @@ class SimulatedExamples:
 
 
 class RecordedExamples:
-    """Spans of labelled recordings in an order that is new in every epoch, and rest between them.
+    """Examples there are so many of, each once an epoch, side by side with others of its length.
+
+    What an epoch's last batch would lack is left out of that epoch; which ones are is drawn anew.
 
     Args:
-        examples: all there are; at least one.
+        examples: at least one; they may be made when they are asked for.
         patch_samples: of the network.
         n_batch: examples a step.
-        seed: of the order.
+        seed: of the order, and of what is changed.
+        lengths: samples of each example; asked of each where not given.
+        change: makes an example a little different, given its place in ``examples`` and the
+            numbers ``(seed, step, row)``.
     """
 
     def __init__(
-        self, examples: Sequence[Example], *, patch_samples: int, n_batch: int, seed: int
+        self,
+        examples: Sequence[Example],
+        *,
+        patch_samples: int,
+        n_batch: int,
+        seed: int,
+        lengths: Sequence[int] | None = None,
+        change: Change | None = None,
     ) -> None:
-        self._examples = tuple(examples)
+        self._examples = examples
         self._patch_samples = patch_samples
-        self._n_batch = min(n_batch, len(self._examples))
+        self.n_batch = min(n_batch, len(examples))
         self._seed = seed
+        lengths = [len(example.samples) for example in examples] if lengths is None else lengths
+        self._lengths = np.array(lengths)
+        self._change = change
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in which every example but those of an incomplete batch comes once."""
+        return len(self._examples) // self.n_batch
 
     def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
         """Return the batch of ``step``, or ``rows`` of it; ``progress`` makes no difference."""
-        per_epoch = len(self._examples) // self._n_batch
-        epoch, place = divmod(step, per_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._examples))
-        chosen = order[place * self._n_batch : (place + 1) * self._n_batch]
-        chosen = chosen[rows or slice(None)]
-        return collate([self._examples[k] for k in chosen], patch_samples=self._patch_samples)
+        chosen = range(self.n_batch)[rows or slice(None)]
+        examples = [self.example(step, row, progress=progress) for row in chosen]
+        return collate(examples, patch_samples=self._patch_samples)
+
+    def example(self, step: int, row: int, *, progress: float) -> Example:
+        """Return the example of ``row`` in ``step``; ``progress`` makes no difference."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        k = int(self._order(epoch)[place, row])
+        example = self._examples[k]
+        return (
+            example if self._change is None else self._change(example, k, (self._seed, step, row))
+        )
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the examples of each batch of an epoch, ``(n_steps, n_batch)``.
+
+        All are shuffled; of every few batches' worth the examples are sorted by length, so that
+        those of a batch are alike; then batches are shuffled.
+        """
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._examples))[: self.steps_per_epoch * self.n_batch]
+        together = BATCHES_SORTED * self.n_batch
+        for first in range(0, len(order), together):
+            some = order[first : first + together]
+            order[first : first + together] = some[np.argsort(self._lengths[some], kind="stable")]
+        batches = order.reshape(self.steps_per_epoch, self.n_batch)
+        return rng.permutation(batches, axis=0)
 
 
 def held_out(recording: TextRecording) -> list[tuple[str, Samples]]:

@@ -16,8 +16,14 @@ from pipeline.markers import split_marker
 from runtime.source import drain
 
 if TYPE_CHECKING:
-    from pipeline.values import Marker, Samples
-    from runtime.source import Source
+    from collections.abc import Sequence
+
+    from pipeline.values import Event, Marker, Samples
+    from runtime.source import Source, StreamInfo
+
+
+FOREVER = 1 << 62
+"""A sample beyond any recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,15 @@ class TextSpan:
     text: str
     start: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSpans:
+    """Spans in order, a line for each that could not be told, and the samples it may lie in."""
+
+    spans: tuple[TextSpan, ...]
+    faults: tuple[str, ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +55,96 @@ class TextRecording:
     spans: tuple[TextSpan, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """All that a source gave: raw µV ``(n_samples, n_channels)``, markers and events in order."""
+
+    info: StreamInfo
+    samples: Samples
+    markers: tuple[Marker, ...]
+    events: tuple[Event, ...]
+
+
+def read_signal(source: Source) -> Signal:
+    """Read a source to its end and close it.
+
+    Raises:
+        RecordingError: it cannot be used.
+    """
+    info = source.open(None)
+    pieces: list[Samples] = []
+    markers: list[Marker] = []
+    events: list[Event] = []
+    try:
+        for batch in drain(source):
+            pieces.append(batch.samples.copy())
+            markers += batch.markers
+            events += batch.events
+    finally:
+        source.close()
+    samples = np.concatenate(pieces) if pieces else np.empty((0, len(info.channels)), np.float32)
+    return Signal(info, samples, tuple(markers), tuple(events))
+
+
 def read_text_recording(source: Source, *, name: str) -> TextRecording:
     """Read a source to its end and close it.
 
     Raises:
         RecordingError: it cannot be used, or a ``text:`` marker has no ``text:end``; names it.
     """
-    info = source.open(None)
-    pieces: list[Samples] = []
-    markers: list[Marker] = []
-    try:
-        for batch in drain(source):
-            pieces.append(batch.samples.copy())
-            markers += batch.markers
-    finally:
-        source.close()
-    samples = np.concatenate(pieces) if pieces else np.empty((0, len(info.channels)), np.float32)
-    spans = text_spans(markers, name=name)
-    return TextRecording(name, info.rate_hz, info.channels, samples, spans)
+    signal = read_signal(source)
+    spans = text_spans(signal.markers, name=name)
+    return TextRecording(name, signal.info.rate_hz, signal.info.channels, signal.samples, spans)
 
 
-def text_spans(markers: list[Marker], *, name: str) -> tuple[TextSpan, ...]:
+def text_spans(markers: Sequence[Marker], *, name: str) -> tuple[TextSpan, ...]:
     """Return the spans that ``markers`` open and close; an opening one may read ``text:end`` too.
 
     Raises:
         RecordingError: one is opened inside another, or never closed.
     """
+    found = find_spans(markers)
+    if found.faults:
+        raise RecordingError(f"{name}: {found.faults[0]}")
+    return found.spans
+
+
+def find_spans(markers: Sequence[Marker]) -> FoundSpans:
+    """Return the spans that are opened and closed, and what is wrong with the others.
+
+    Where a text is opened inside another both are lost: nothing says where either ended. From then
+    on ``text:end`` only closes, and is no text of its own.
+    """
     spans: list[TextSpan] = []
+    faults: list[str] = []
+    lost: list[tuple[int, int]] = []
     opened: Marker | None = None
+    lost_from: int | None = None
+    quiet_from = 0
     for marker in sorted(markers, key=lambda m: m.index):
         kind, text = split_marker(marker.text)
         if kind != "text":
             continue
-        if opened is not None and text != "end":
-            raise RecordingError(
-                f"{name}: marker {marker.text!r} at sample {marker.index}, wanted text:end, "
-                f"for {opened.text!r} is still open"
-            )
-        if opened is not None:
+        what = f"marker {marker.text!r} at sample {marker.index}"
+        if lost_from is not None and text == "end":
+            lost.append((lost_from, marker.index))
+            lost_from, quiet_from = None, marker.index
+        elif lost_from is not None:
+            faults.append(f"{what}, wanted text:end before it")
+        elif opened is None and text == "end" and faults:
+            faults.append(f"{what}, wanted a text before it")
+            lost.append((quiet_from, marker.index))
+        elif opened is None:
+            opened = marker
+        elif text == "end":
             spans.append(TextSpan(split_marker(opened.text)[1], opened.index, marker.index))
-        opened = marker if opened is None else None
+            opened, quiet_from = None, marker.index
+        else:
+            faults.append(f"{what}, wanted text:end, for {opened.text!r} is still open")
+            lost_from, opened = opened.index, None
     if opened is not None:
-        raise RecordingError(f"{name}: marker {opened.text!r} without a text:end, wanted one")
-    return tuple(spans)
+        faults.append(f"marker {opened.text!r} without a text:end, wanted one")
+        lost_from = opened.index
+    if lost_from is not None:
+        lost.append((lost_from, FOREVER))
+    return FoundSpans(tuple(spans), tuple(faults), tuple(lost))

@@ -1,0 +1,129 @@
+"""The examples that labelled recordings give: training and held out, filtered when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from runtime.recording import RecordingSource
+from tools.training.augment import Augmentation, augment
+from tools.training.examples import Example, RecordedExamples
+from tools.training.labelled_text import read_signal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from pipeline.spec import PipelineSpec
+    from pipeline.values import Samples
+    from tools.training.cache import FilteredCache
+    from tools.training.corpus import Corpus
+    from tools.training.cuts import Cut
+
+
+class CutExamples(Sequence[Example]):
+    """Cuts with their samples, which are filtered (or found in the cache) when asked for.
+
+    Args:
+        corpus: that the cuts are of.
+        cuts: in any order.
+        cache: of the corpus's recordings.
+        spec: its vocabulary has every character of the texts.
+    """
+
+    def __init__(
+        self, corpus: Corpus, cuts: Sequence[Cut], *, cache: FilteredCache, spec: PipelineSpec
+    ) -> None:
+        self._corpus = corpus
+        self._cuts = tuple(cuts)
+        self._cache = cache
+        self._index = {symbol: k for k, symbol in enumerate(spec.vocabulary)}
+        self._rests = tuple(k for k, cut in enumerate(self._cuts) if not cut.text)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Samples of each."""
+        return [cut.n_samples for cut in self._cuts]
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    @overload
+    def __getitem__(self, key: int) -> Example: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[Example]: ...
+    def __getitem__(self, key: int | slice) -> Example | list[Example]:
+        if isinstance(key, slice):
+            return [self[k] for k in range(len(self))[key]]
+        cut = self._cuts[key]
+        labels = tuple(self._index[symbol] for symbol in cut.text)
+        return Example(self._samples(cut), labels, rest=cut.rest)
+
+    def background(self, key: int, rng: np.random.Generator) -> Samples:
+        """Draw rest to mix into the example at ``key``: of another recording, where there is."""
+        own = self._cuts[key].recording
+        others = [k for k in self._rests if self._cuts[k].recording != own]
+        drawn = others or [k for k in self._rests if k != key]
+        if not drawn:
+            return self._samples(self._cuts[key])[:0]
+        return self._samples(self._cuts[drawn[int(rng.integers(len(drawn)))]])
+
+    def _samples(self, cut: Cut) -> Samples:
+        return self._cache.samples(self._corpus.recordings[cut.recording])[cut.start : cut.stop]
+
+
+def training_examples(
+    examples: CutExamples,
+    *,
+    spec: PipelineSpec,
+    patch_samples: int,
+    n_batch: int,
+    seed: int,
+    augmentation: Augmentation | None = None,
+) -> RecordedExamples:
+    """Return the source of batches of ``examples``, changed as ``augmentation`` says."""
+    settings = augmentation or Augmentation()
+
+    def change(example: Example, place: int, number: tuple[int, int, int]) -> Example:
+        return augment(
+            example,
+            settings,
+            number=number,
+            rate_hz=spec.rate_hz,
+            n_channels=len(spec.channels),
+            background=lambda rng: examples.background(place, rng),
+        )
+
+    return RecordedExamples(
+        examples,
+        patch_samples=patch_samples,
+        n_batch=n_batch,
+        seed=seed,
+        lengths=examples.lengths,
+        change=None if settings.is_off else change,
+    )
+
+
+class HeldOutTexts:
+    """Texts and the raw samples ``(n_samples, n_channels)`` µV they lie in, recording by recording.
+
+    Each recording is read when its first text is asked for, and not kept.
+    """
+
+    def __init__(self, corpus: Corpus, cuts: Sequence[Cut]) -> None:
+        self._corpus = corpus
+        self._cuts = sorted((c for c in cuts if c.text), key=lambda c: (c.recording, c.start))
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def __iter__(self) -> Iterator[tuple[str, Samples]]:
+        path: Path | None = None
+        samples: Samples
+        for cut in self._cuts:
+            recorded = self._corpus.recordings[cut.recording]
+            if recorded.path != path:
+                path = recorded.path
+                samples = read_signal(RecordingSource(path)).samples
+            yield cut.text, samples[cut.start : cut.stop]
