@@ -23,6 +23,8 @@ from pipeline.errors import BundleError
 
 MAX_ORDER = 32
 MAX_TOKENS = 10_000
+"""Characters, whose scores are kept as whole rows; words may be more."""
+MAX_WORDS = 1_000_000
 MAX_NGRAMS = 2_000_000
 MAX_LINE = 4096
 MAX_PREAMBLE = 1000
@@ -88,7 +90,9 @@ class _Level:
         self.log10_back_off = array("d")
 
 
-def read_arpa(lines: Iterable[str], *, where: str = "lm.arpa") -> Arpa:
+def read_arpa(
+    lines: Iterable[str], *, max_tokens: int = MAX_TOKENS, where: str = "lm.arpa"
+) -> Arpa:
     r"""Read a whole ARPA text, from ``\data\`` to ``\end\``.
 
     Raises:
@@ -96,7 +100,7 @@ def read_arpa(lines: Iterable[str], *, where: str = "lm.arpa") -> Arpa:
             that is not one, names an n-gram twice, or is beyond the limits; names the line.
     """
     text = _Lines(lines, where)
-    counts, line = _read_counts(text)
+    counts, line = _read_counts(text, max_tokens)
     token_ids: dict[str, int] = {}
     levels: list[_Level] = []
     for order, n_expected in enumerate(counts, start=1):
@@ -113,7 +117,7 @@ def read_arpa(lines: Iterable[str], *, where: str = "lm.arpa") -> Arpa:
     return _compile(levels, tuple(token_ids))
 
 
-def _read_counts(text: _Lines) -> tuple[list[int], str]:
+def _read_counts(text: _Lines, max_tokens: int) -> tuple[list[int], str]:
     for _ in range(MAX_PREAMBLE):
         if text.next(wanted="\\data\\") == "\\data\\":
             break
@@ -133,9 +137,9 @@ def _read_counts(text: _Lines) -> tuple[list[int], str]:
                 f"order {len(counts)} with {sum(counts)} n-grams, must be at most"
                 f" order {MAX_ORDER} and {MAX_NGRAMS} n-grams"
             )
-    if not counts or not 1 <= counts[0] <= MAX_TOKENS:
+    if not counts or not 1 <= counts[0] <= max_tokens:
         got = f"{counts[0]} tokens" if counts else "no n-gram counts"
-        text.refuse(f"got {got}, expected 1 to {MAX_TOKENS} tokens")
+        text.refuse(f"got {got}, expected 1 to {max_tokens} tokens")
     return counts, line
 
 

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from pipeline.ctc import BLANK, Emission, Search
 from pipeline.ctc_beam import PrefixBeam
 from pipeline.ctc_greedy import GreedySearch
+from pipeline.ctc_lexicon import LexiconBeam
 from pipeline.tail_text import BACKSPACE, is_action, read_tail, split_at_actions
 from pipeline.units import seconds_to_samples
 from pipeline.values import Event, Figure, Hypothesis, Output, Text
 
 if TYPE_CHECKING:
+    from pipeline.ctc_lexicon import Words
     from pipeline.language_model import LanguageModel
     from pipeline.spec import CtcDecoder
 
@@ -38,6 +40,9 @@ PATIENCE: Final = 8
 
 Once rivals are in the same state of the language model they score alike, and waiting tells nothing.
 """
+
+WORD_PATIENCE: Final = 3
+"""The same, where symbols are words: trigrams know no more than two of them."""
 
 LONGEST_WORD: Final = 64
 """Symbols after which a word is committed in parts."""
@@ -65,17 +70,30 @@ class CtcStream:
         *,
         frame_samples: int,
         rate_hz: float,
+        words: Words | None = None,
     ) -> None:
         """Take the vocabulary of the model's output; its first symbol is the blank ``""``.
 
+        With the method ``lexicon`` texts are made of ``words``, else of the vocabulary and ``lm``.
+
         Raises:
-            ValueError: the vocabulary has no blank, or a time is not a whole number of samples.
+            ValueError: the vocabulary has no blank, a time is not a whole number of samples, or
+                words are wanted and there are none.
         """
         if not vocabulary or vocabulary[BLANK] != "":
             raise ValueError(f"vocabulary: got {vocabulary[:1]}, expected the blank '' first")
         self._settings = settings
+        self._n_symbols = len(vocabulary)
         self._vocabulary = tuple(vocabulary)
         self._lm = lm
+        self._words: Words | None = None
+        self._patience = PATIENCE
+        if settings.method == "lexicon":
+            if words is None:
+                raise ValueError("decoder.method: got lexicon, and no words beside it")
+            self._words = words
+            self._vocabulary = words.lexicon.texts
+            self._patience = WORD_PATIENCE
         self._frame_samples = frame_samples
         self._stability = seconds_to_samples(
             settings.stability_s, rate_hz=rate_hz, where="decoder.stability_s"
@@ -104,8 +122,8 @@ class CtcStream:
         Raises:
             ValueError: the frames do not fit the vocabulary, or begin before the last ones end.
         """
-        if log_probs.ndim != 2 or log_probs.shape[1] != len(self._vocabulary):
-            wanted = f"(n_frames, {len(self._vocabulary)})"
+        if log_probs.ndim != 2 or log_probs.shape[1] != self._n_symbols:
+            wanted = f"(n_frames, {self._n_symbols})"
             raise ValueError(f"log_probs: got shape {log_probs.shape}, expected {wanted}")
         if first_sample < self._next:
             raise ValueError(f"first_sample: got {first_sample}, expected {self._next} or later")
@@ -151,8 +169,7 @@ class CtcStream:
         search = self._search
         search.step(frame, sample)
         self._next = sample + self._frame_samples
-        tail = search.tail
-        if tail:
+        if search.is_open:
             if sample - search.last_seen >= self._endpoint:
                 self._end(search, sample - min(self._stability, self._endpoint), out)
             else:
@@ -163,6 +180,16 @@ class CtcStream:
 
     def _begin(self, sample: int) -> Search:
         settings = self._settings
+        if self._words is not None:
+            return LexiconBeam(
+                self._words,
+                width=settings.beam,
+                sample=sample,
+                lm_weight=settings.lm_weight,
+                length_bonus=settings.length_bonus,
+                prune_logp=settings.prune_logp,
+                margin=AGREE_MARGIN,
+            )
         if settings.method == "greedy" or (settings.beam == 1 and self._lm is None):
             return GreedySearch(sample=sample)
         erases = BACKSPACE in self._vocabulary
@@ -184,7 +211,7 @@ class CtcStream:
         n_stable = sum(e.last <= sample - self._stability for e in emissions)
         if not n_stable:
             return
-        n_commit = min(n_stable, max(search.n_agreed(), n_symbols - PATIENCE))
+        n_commit = min(n_stable, max(search.n_agreed(), n_symbols - self._patience))
         if self._settings.commit_words:
             n_words = self._whole_words(emissions[:n_commit])
             n_commit = max(n_words, min(n_stable, n_symbols - LONGEST_WORD))
@@ -201,7 +228,7 @@ class CtcStream:
 
     def _end(self, search: Search, quiet_since: int, out: list[Output]) -> None:
         """Commit all that was said before the silence, and begin a new sentence."""
-        if search.tail:
+        if search.is_open:
             search.end(quiet_since=quiet_since)
             if search.tail:
                 self._commit(search, len(search.tail), out)

@@ -56,6 +56,10 @@ class Search(Protocol):
         """The best hypothesis."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the best hypothesis holds anything, be it the beginning of a symbol."""
+
+    @property
     def last_seen(self) -> int:
         """First sample of the last frame in which the best hypothesis emits a symbol.
 

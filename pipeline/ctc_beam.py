@@ -239,6 +239,11 @@ class PrefixBeam:
         return self._tail_of(self._best)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the best hypothesis has a symbol."""
+        return bool(self.tail)
+
+    @property
     def last_seen(self) -> int:
         """First sample of the last frame in which the best hypothesis emits a symbol."""
         return int(self._last_seen[self._best])

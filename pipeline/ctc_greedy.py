@@ -47,6 +47,11 @@ class GreedySearch:
         return tuple(e.symbol for e in self._emissions)
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a symbol."""
+        return bool(self._emissions)
+
+    @property
     def last_seen(self) -> int:
         """First sample of the last frame that was not blank."""
         return self._last_seen

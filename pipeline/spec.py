@@ -106,10 +106,11 @@ class CtcDecoder(Settings, frozen=True, kw_only=True, tag="ctc", tag_field="head
     surviving beams agree on it and its last frame is older than this. ``endpoint_s``: silence
     (no symbol in the best hypothesis) after which the rest is final. ``prune_logp``: symbols of a
     frame less likely than this are not extended with. ``commit_words``: finals end at whole words
-    except at an endpoint.
+    except at an endpoint. ``lexicon`` finds only words that the bundle's ``lexicon.txt`` spells in
+    symbols of the vocabulary; then ``lm_weight``, ``lm_floor`` and ``length_bonus`` are of words.
     """
 
-    method: Literal["greedy", "beam"] = "beam"
+    method: Literal["greedy", "beam", "lexicon"] = "beam"
     beam: int = 8
     lm_weight: float = 0.0
     length_bonus: float = 0.0
