@@ -65,9 +65,7 @@ def load_bundle(path: Path, *, pinned_sha256: str | None = None) -> Bundle:
         raise BundleError(f"{where}: digest {sha256[:12]}… is not the pinned {pinned_sha256[:12]}…")
     manifest = parse_manifest(manifest_bytes, where=f"{where}/{MANIFEST}")
     _check_files(raw, manifest.files, where)
-    for name, data in raw.items():
-        if name.endswith(".onnx"):
-            check_onnx(data, where=f"{where}/{name}")
+    _check_models(raw, manifest, where)
     return Bundle(manifest, sha256, raw)
 
 
@@ -89,10 +87,9 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     manifest = msgspec.structs.replace(manifest, files=entries)
     manifest_bytes = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     parse_manifest(manifest_bytes, where=str(path / MANIFEST))
-    for name, data in files.items():
+    for name in files:
         _check_name(name, str(path))
-        if name.endswith(".onnx"):
-            check_onnx(data, where=f"{path}/{name}")
+    _check_models(files, manifest, str(path))
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".eegb":
@@ -143,6 +140,14 @@ def _check_budget(n_files: int, n_bytes: int, where: str) -> None:
         raise BundleError(f"{where}: over {MAX_FILES} files")
     if n_bytes > MAX_BYTES:
         raise BundleError(f"{where}: over {MAX_BYTES >> 30} GiB unpacked")
+
+
+def _check_models(files: Mapping[str, bytes], manifest: Manifest, where: str) -> None:
+    """Scan every ONNX file, and what the manifest runs whatever its name."""
+    runs = {manifest.model.path, manifest.step.path if manifest.step else manifest.model.path}
+    for name, data in files.items():
+        if name.endswith(".onnx") or name in runs:
+            check_onnx(data, where=f"{where}/{name}")
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:

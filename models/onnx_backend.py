@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from models.manifest import Tensor
 from models.providers import ProviderChoice, choose_providers
 from pipeline.errors import BundleError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.bundle import Bundle
-    from models.manifest import ModelFile, Shape
+    from models.manifest import ModelFile
     from pipeline.values import Samples
 
 _REFUSALS = (  # ONNX Runtime's exceptions share no base class of their own
@@ -35,6 +36,11 @@ _REFUSALS = (  # ONNX Runtime's exceptions share no base class of their own
     RuntimeError,
     ValueError,
 )
+_ONNX_TYPES = {
+    "float32": "tensor(float)",
+    "float16": "tensor(float16)",
+    "int64": "tensor(int64)",
+}
 _TYPES = {"float32": np.float32, "float16": np.float16, "int64": np.int64}
 
 
@@ -47,6 +53,33 @@ def open_session(
         BundleError: ONNX Runtime refuses the model, or its inputs and outputs are not the
             manifest's.
     """
+    model = bundle.manifest.model
+    states = [Tensor(name=pair.input, shape=pair.shape) for pair in model.state]
+    following = [Tensor(name=pair.output, shape=pair.shape) for pair in model.state]
+    return open_file(
+        bundle,
+        model.path,
+        inputs=[model.input, *states],
+        outputs=[model.output, *following],
+        providers=providers,
+        n_threads=n_threads,
+    )
+
+
+def open_file(
+    bundle: Bundle,
+    path: str,
+    *,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    providers: ProviderChoice = "cpu",
+    n_threads: int = 1,
+) -> ort.InferenceSession:
+    """Open a session on one of the bundle's verified files.
+
+    Raises:
+        BundleError: ONNX Runtime refuses it, or it takes or gives other tensors than these.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
@@ -54,13 +87,12 @@ def open_session(
     options.log_severity_level = 3
     # A spinning pool burns the core that the reader and the loop need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = bundle.manifest.model
     names: Sequence[str] = choose_providers(providers)
     try:
-        session = ort.InferenceSession(bundle.files[model.path], options, providers=list(names))
+        session = ort.InferenceSession(bundle.files[path], options, providers=list(names))
     except _REFUSALS as error:
-        raise BundleError(f"{model.path}: ONNX Runtime refuses it ({_first_line(error)})") from None
-    _check_signature(session, model)
+        raise BundleError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from None
+    _check_signature(session, path, inputs, outputs)
     return session
 
 
@@ -120,15 +152,14 @@ def _first_line(error: Exception) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
-    wanted_in: dict[str, Shape] = {model.input.name: model.input.shape}
-    wanted_in |= {pair.input: pair.shape for pair in model.state}
-    wanted_out: dict[str, Shape] = {model.output.name: model.output.shape}
-    wanted_out |= {pair.output: pair.shape for pair in model.state}
-    for kind, wanted, nodes in (
-        ("inputs", wanted_in, session.get_inputs()),
-        ("outputs", wanted_out, session.get_outputs()),
+def _check_signature(
+    session: ort.InferenceSession, path: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> None:
+    for kind, tensors, nodes in (
+        ("inputs", inputs, session.get_inputs()),
+        ("outputs", outputs, session.get_outputs()),
     ):
-        got = {node.name: tuple(node.shape) for node in nodes}
+        wanted = {t.name: (_ONNX_TYPES[t.dtype], t.shape) for t in tensors}
+        got = {node.name: (node.type, tuple(node.shape)) for node in nodes}
         if got != wanted:
-            raise BundleError(f"{model.path}: {kind} are {got}, the manifest says {wanted}")
+            raise BundleError(f"{path}: {kind} are {got}, the manifest says {wanted}")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.commit import CtcStream
 from pipeline.filters import FilterChain
 from pipeline.markers import PAUSE, RESUME, decoding_marker
 from pipeline.ring import Ring
 from pipeline.selection import SelectionStream
-from pipeline.spec import CtcDecoder, PipelineSpec, SlidingWindow
+from pipeline.sliding import SlidingCtc, SlidingSeq2Seq
+from pipeline.spec import CtcDecoder, PipelineSpec, Seq2SeqDecoder, SlidingWindow
 from pipeline.taint import TaintedSpans
 from pipeline.values import Event, Marker, Output, Text, Times
 
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.ctc_lexicon import Words
     from pipeline.language_model import LanguageModel
     from pipeline.selection import Look
+    from pipeline.seq2seq import Stepper
+    from pipeline.sliding import Sliding
     from pipeline.values import Samples
 
 HISTORY_S = 5.0
@@ -67,8 +70,10 @@ class Chain:
     Args:
         spec: the bundle's pipeline.
         model: scores windows; owned by this chain.
-        n_frames: frames a model call gives (a ``ctc`` head), else ignored.
+        n_frames: frames a model call gives (sliding windows), else ignored.
+        stepper: the step decoder of a ``seq2seq`` head; owned by this chain.
         lm: language model, or None.
+        words: what a decoder that finds words can say.
         marker_names: foreign marker texts to ours, over those of the spec.
         trials: numbers of the trials to decode, None for all.
         every_decode: give a partial for every decode, changed or not.
@@ -81,7 +86,9 @@ class Chain:
         model: Scorer,
         *,
         n_frames: int = 1,
+        stepper: Stepper | None = None,
         lm: LanguageModel | None = None,
+        words: Words | None = None,
         marker_names: Mapping[str, str] | None = None,
         trials: frozenset[int] | None = None,
         every_decode: bool = False,
@@ -107,13 +114,29 @@ class Chain:
         self._history = Ring(capacity, self._filters.n_inputs)
         self._taint = TaintedSpans(capacity + settle)
         self._held = TaintedSpans(capacity)
-        self._sliding: _Sliding | None = None
+        self._sliding = self._open_sliding(n_frames, stepper, lm, words)
         self._selection: SelectionStream | None = None
-        if isinstance(spec.window, SlidingWindow) and isinstance(spec.decoder, CtcDecoder):
-            self._sliding = _Sliding(spec, spec.window, spec.decoder, n_frames, lm)
-        else:
+        if self._sliding is None:
             self._selection = SelectionStream(spec, lm=lm, trials=trials)
         self._padded = np.zeros((longest, self._filters.n_inputs), dtype=np.float32)
+
+    def _open_sliding(
+        self,
+        n_frames: int,
+        stepper: Stepper | None,
+        lm: LanguageModel | None,
+        words: Words | None,
+    ) -> Sliding | None:
+        spec, window = self.spec, self.spec.window
+        if not isinstance(window, SlidingWindow):
+            return None
+        if isinstance(spec.decoder, CtcDecoder):
+            return SlidingCtc(spec, window, spec.decoder, n_frames, lm, words)
+        if not isinstance(spec.decoder, Seq2SeqDecoder) or stepper is None:
+            raise ValueError("window: sliding windows want a ctc head, or seq2seq with its stepper")
+        return SlidingSeq2Seq(
+            spec, window, spec.decoder, n_frames, lm, stepper=stepper, stopwatch_ns=self._now_ns
+        )
 
     def _longest_window(self) -> int:
         window = self.spec.window
@@ -124,7 +147,7 @@ class Chain:
     @property
     def counters(self) -> dict[str, int]:
         """Windows due, decoded, skipped and pending; the first is the sum of the others."""
-        counts = self._sliding or self._selection
+        counts = self._sliding.windows if self._sliding else self._selection
         if counts is None:
             return {}
         return {
@@ -195,7 +218,8 @@ class Chain:
     def _decode_due(self) -> list[Output]:
         outputs: list[Output] = []
         if self._sliding is not None:
-            while (window := self._sliding.next_window(self.n_samples)) is not None:
+            windows = self._sliding.windows
+            while (window := windows.next_window(self.n_samples)) is not None:
                 outputs += self._decode_sliding(self._sliding, *window)
         elif self._selection is not None:
             outputs += self._decode_looks(self._selection)
@@ -207,25 +231,26 @@ class Chain:
             outputs += self._decode_look(selection, look)
         return outputs
 
-    def _decode_sliding(self, sliding: _Sliding, start: int, stop: int) -> list[Output]:
-        if self.is_paused:
-            sliding.n_windows_skipped += 1
+    def _decode_sliding(self, sliding: Sliding, start: int, stop: int) -> list[Output]:
+        if self.is_paused or not sliding.windows.may_hear(start):
+            sliding.windows.n_windows_skipped += 1
             return []
         began_ns = self._now_ns()
         window = self._history.view(start, stop - start)
-        log_probs = self._model.run(window)
+        first, end = sliding.new_part(start)
+        flat = is_flat(window[first - start : end - start])
+        if flat:
+            self._taint.add(first, end)
+        silent = flat or self._held.overlap(first, end)
+        output = self._model.run(window) if sliding.needs_model(silent=silent) else None
         scored_ns = self._now_ns()
-        first, frames = sliding.newest(start, log_probs)
-        n_new = len(frames) * sliding.frame_samples
-        flat = is_flat(window)
-        if flat or self._held.overlap(first, first + n_new):
-            frames = sliding.silence(len(frames))
-        tainted = flat or self._taint.overlap(start, stop)
-        outputs = sliding.decoder.push(frames, first_sample=first, tainted=tainted)
-        sliding.n_windows_done += 1
+        tainted = self._taint.overlap(start, stop)
+        outputs = sliding.push(start, output, silent=silent, tainted=tainted)
+        sliding.windows.n_windows_done += 1
         if self._every_decode and not any(isinstance(o, Text) for o in outputs):
             outputs = [*outputs, sliding.decoder.partial()]
-        return _partial_first(outputs, self._times(began_ns, scored_ns))
+        step_ns = sliding.step_ns if output is not None else 0
+        return _partial_first(outputs, self._times(began_ns, scored_ns, step_ns))
 
     def _decode_look(self, selection: SelectionStream, look: Look) -> list[Output]:
         began_ns = self._now_ns()
@@ -241,12 +266,12 @@ class Chain:
         outputs = selection.score(look, output, tainted=tainted)
         return _partial_first(outputs, self._times(began_ns, scored_ns))
 
-    def _times(self, began_ns: int, scored_ns: int) -> Times:
+    def _times(self, began_ns: int, scored_ns: int, step_ns: int = 0) -> Times:
         self.n_decoded += 1
         self.last_times = Times(
             filter_ns=self._filter_ns,
-            model_ns=scored_ns - began_ns,
-            decode_ns=self._now_ns() - scored_ns,
+            model_ns=scored_ns - began_ns + step_ns,
+            decode_ns=self._now_ns() - scored_ns - step_ns,
         )
         return self.last_times
 
@@ -294,7 +319,7 @@ class Chain:
         self.is_paused = False
         if self._sliding is not None:
             self._model.reset()
-            self._sliding.decoder.reset()
+            self._sliding.resume(self.n_samples)
 
 
 def is_flat(window: Samples) -> bool:
@@ -320,49 +345,3 @@ def _partial_first(outputs: list[Output], times: Times) -> list[Output]:
         else:
             rest.append(replace(output, times=times))
     return partial + rest
-
-
-class _Sliding:
-    """Which samples the next sliding window holds, and which of its frames are new."""
-
-    def __init__(
-        self,
-        spec: PipelineSpec,
-        window: SlidingWindow,
-        settings: CtcDecoder,
-        n_frames: int,
-        lm: LanguageModel | None,
-    ) -> None:
-        self._window = window
-        self.frame_samples = window.window_samples // n_frames
-        self._n_symbols = len(spec.vocabulary)
-        self.decoder = CtcStream(
-            settings, spec.vocabulary, lm, frame_samples=self.frame_samples, rate_hz=spec.rate_hz
-        )
-        self._next_stop = window.window_samples
-        self.n_windows_due = 0
-        self.n_windows_done = 0
-        self.n_windows_skipped = 0
-        self.n_windows_pending = 0
-
-    def next_window(self, n_samples: int) -> tuple[int, int] | None:
-        """Return ``start, stop`` of the next window if ``n_samples`` fill it, and move on."""
-        stop = self._next_stop
-        if stop > n_samples:
-            return None
-        self._next_stop += self._window.hop_samples
-        self.n_windows_due += 1
-        return stop - self._window.window_samples, stop
-
-    def newest(self, start: int, log_probs: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
-        """Return first sample and frames of the newest hop, ``lookahead`` behind the end."""
-        lookahead = self._window.lookahead_samples // self.frame_samples
-        n_new = self._window.hop_samples // self.frame_samples
-        stop = len(log_probs) - lookahead
-        return start + (stop - n_new) * self.frame_samples, log_probs[stop - n_new : stop]
-
-    def silence(self, n_frames: int) -> NDArray[np.float32]:
-        """Return frames that are surely blank: what no signal says."""
-        frames = np.full((n_frames, self._n_symbols), -30.0, dtype=np.float32)
-        frames[:, 0] = 0.0
-        return frames

@@ -7,12 +7,16 @@ Symbol 0 is both the start and the end: what a hypothesis begins after and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from pipeline.spec import Seq2SeqDecoder
 
 END = 0
 
@@ -72,3 +76,27 @@ class Found:
     lm_end: float
     coverage: float
     attention: NDArray[np.float32]
+
+    def after(self, n_symbols: int, settings: Seq2SeqDecoder) -> Found:
+        """Return the hypothesis without its first symbols, now committed; ``rank`` stays."""
+        lm_start = sum(self.lm_p[:n_symbols])
+        start = sum(self.log_p[:n_symbols]) + settings.lm_weight * lm_start
+        return replace(
+            self,
+            symbols=self.symbols[n_symbols:],
+            score=self.score - start - settings.length_bonus * n_symbols,
+            model_score=sum(self.log_p[n_symbols:]) + self.end_log_p,
+            lm_score=self.lm_score - lm_start,
+            log_p=self.log_p[n_symbols:],
+            lm_p=self.lm_p[n_symbols:],
+            attention=self.attention[n_symbols:],
+        )
+
+
+def share(found: Sequence[Found], symbols: tuple[int, ...]) -> float:
+    """Return the share of the hypotheses, by their scores, that begin with these symbols."""
+    best = max((one.score for one in found), default=0.0)
+    weights = [math.exp(one.score - best) for one in found]
+    begun = [one.symbols[: len(symbols)] == symbols for one in found]
+    total = math.fsum(weights)
+    return math.fsum(w for w, b in zip(weights, begun, strict=True) if b) / total if total else 0.0

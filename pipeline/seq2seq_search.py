@@ -72,7 +72,7 @@ class Seq2SeqSearch:
         self._stepper = stepper
         self._settings = settings
         self._lm = None if settings.method == "greedy" else lm
-        self._backspace = backspace
+        self.backspace = backspace
         self._margin = margin
         self._now_ns = stopwatch_ns
         self.n_longest = settings.max_symbols or stepper.max_symbols - 1
@@ -113,7 +113,7 @@ class Seq2SeqSearch:
                 n_longest=self.n_longest,
                 lm=self._lm,
                 lm_states=lm_states[k] if lm_states else (),
-                backspace=self._backspace,
+                backspace=self.backspace,
                 margin=self._margin,
                 ends_sentence=ends_sentence,
             )
@@ -306,11 +306,9 @@ class _Beam:
         return most / _penalty(n, settings) <= self._ended[-1][0]
 
 
-def by_end(
-    found: Iterable[Found], settings: Seq2SeqDecoder, *, knows_language: bool
-) -> list[Found]:
-    """Return hypotheses ordered as they are where a sentence ends, the language model's end in."""
-    weight = settings.lm_weight if knows_language else 0.0
+def by_end(found: Iterable[Found], settings: Seq2SeqDecoder) -> list[Found]:
+    """Return hypotheses as they rank where a sentence ends: the language model's end weighs too."""
+    weight = settings.lm_weight
     ended = [
         replace(
             one,

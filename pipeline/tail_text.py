@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipeline.ctc import Emission
+from typing import Protocol, TypeVar
 
 BACKSPACE = "<backspace>"
+
+
+class Placed(Protocol):
+    """A symbol of the vocabulary with its place."""
+
+    @property
+    def symbol(self) -> int:
+        """Its index."""
+
+
+P = TypeVar("P", bound=Placed)
 
 
 def is_action(symbol: str) -> bool:
@@ -28,9 +36,9 @@ def read_tail(symbols: Iterable[str]) -> tuple[int, str]:
     return delete, text
 
 
-def split_at_actions(emissions: list[Emission], vocabulary: Sequence[str]) -> list[list[Emission]]:
+def split_at_actions(emissions: list[P], vocabulary: Sequence[str]) -> list[list[P]]:
     """Return runs of text, and each action by itself, in order."""
-    pieces: list[list[Emission]] = []
+    pieces: list[list[P]] = []
     in_text = False
     for emission in emissions:
         acts = is_action(vocabulary[emission.symbol])

@@ -269,7 +269,7 @@ def test_at_an_end_hypotheses_are_ordered_as_a_search_that_knew_it_would(seed: i
     search = Seq2SeqSearch(stepper(4), decoder, lm=model(4))
     (before,) = search.run(memory(seed))
     (at_end,) = search.run(memory(seed), ends_sentence=True)
-    ordered = by_end(before, decoder, knows_language=True)
+    ordered = by_end(before, decoder)
     assert [f.symbols for f in ordered] == [f.symbols for f in at_end]
     np.testing.assert_allclose([f.rank for f in ordered], [f.rank for f in at_end], atol=1e-9)
 
