@@ -20,7 +20,7 @@ from pipeline.errors import BundleError, StreamLost
 from pipeline.timeline import Timeline
 from pipeline.values import Batch, Event, Marker
 from runtime.config_values import predicate
-from runtime.lsl_inlet import NumericInlet, OutletWatch, resolve
+from runtime.lsl_inlet import NumericInlet, OutletWatch, RivalCount, resolve
 from runtime.lsl_markers import LOOK_S, OFFSET_WITHIN_S, MarkerReader
 from runtime.montage import Montage, make_montage
 from runtime.source import RawStream, StreamInfo
@@ -74,6 +74,7 @@ class LslSource:
         self._waiting: deque[Event] = deque()
         self._has_samples = False  # since it was found
         self._watch: OutletWatch | None = None
+        self._rivals: RivalCount | None = None
         self._raw: RawStream | None = None
         self._told: dict[str, float] = {}  # clock offsets told to the tap
         self._markers: MarkerReader | None = None
@@ -141,6 +142,7 @@ class LslSource:
         )
         self._has_samples = False
         self._watch = OutletWatch(info.uid())
+        self._rivals = RivalCount(self._predicate)
         self._attach_tap(raw)
         return StreamInfo(
             name=inlet.name,
@@ -216,6 +218,7 @@ class LslSource:
     ) -> Batch | None:
         """Return samples with what is known by their end; None for nothing at all."""
         first = self._n_samples
+        self._tell_rivals()
         self._n_samples += len(samples)
         events = tuple(self._waiting)
         self._waiting.clear()
@@ -257,6 +260,25 @@ class LslSource:
             if self._tap is not None:
                 self._tap.marker(marker, raw.stamp)
         return tuple(placed)
+
+    def _tell_rivals(self) -> None:
+        """Say, once they are counted, that several streams match, and which one is heard."""
+        if self._rivals is not None and self._raw is not None:
+            n_streams = self._rivals.take()
+            if n_streams:
+                raw = self._raw
+                self._say(
+                    "several_streams",
+                    of="eeg",
+                    n_streams=n_streams,
+                    taken=raw.name,
+                    source_id=raw.source_id,
+                    hostname=raw.hostname,
+                )
+        if self._markers is not None:
+            taken, n_streams = self._markers.rivals()
+            if n_streams:
+                self._say("several_streams", of="markers", n_streams=n_streams, taken=taken)
 
     def _tell_offsets(self, tap: Tap) -> None:
         eeg_s = None if self._inlet is None else self._inlet.offset.seconds

@@ -47,6 +47,9 @@ _PULL_CHUNK = ctypes.CFUNCTYPE(
 OPEN_WITHIN_S = 5.0
 OFFSET_EVERY_S = 1.0
 OFFSETS_KEPT = 9
+RIVALS_S = 1.0
+"""How long other streams have to answer that they match too."""
+
 SILENT_S = 5.0
 """After how long without a sample it is asked whether the outlet is still there."""
 
@@ -200,6 +203,27 @@ class OffsetKeeper:
         """End the thread."""
         self._stopping.set()
         self._thread.join()
+
+
+class RivalCount:
+    """Counts, on a thread of its own, how many streams match: one of several is taken all the same.
+
+    The first look ends with the first stream that answers, so the others are not known then.
+    """
+
+    def __init__(self, predicate: str) -> None:
+        self._predicate = predicate
+        self._n_matching = 0
+        threading.Thread(target=self._look, name="lsl-rivals", daemon=True).start()
+
+    def _look(self) -> None:
+        # More are asked for than there can be, so that all have time to answer.
+        self._n_matching = len(pylsl.resolve_bypred(self._predicate, 1 << 16, RIVALS_S))
+
+    def take(self) -> int:
+        """Return how many match, once, where several do; else 0."""
+        n_matching, self._n_matching = self._n_matching, 0
+        return n_matching if n_matching > 1 else 0
 
 
 class OutletWatch:

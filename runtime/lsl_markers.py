@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pipeline.errors import StreamLost
-from runtime.lsl_inlet import MarkerInlet, resolve
+from runtime.lsl_inlet import MarkerInlet, RivalCount, resolve
 
 LOOK_S = 0.25
 """How long one look for a stream takes, and the pause before the next."""
@@ -46,6 +46,7 @@ class MarkerReader:
         self._inlet: MarkerInlet | None = None
         self._held: deque[RawMarker] = deque()
         self._offset_s: float | None = None
+        self._rivals: RivalCount | None = None
         self.n_dropped = 0
 
     def start(self) -> None:
@@ -63,7 +64,13 @@ class MarkerReader:
                         self._inlet = MarkerInlet(found)
                     except StreamLost:
                         continue
+                    self._rivals = RivalCount(self._predicate)
             self._stopping.wait(LOOK_S)
+
+    def rivals(self) -> tuple[str, int]:
+        """Return the name of the stream heard and, once, how many match; 0 where no other does."""
+        inlet, rivals = self._inlet, self._rivals
+        return ("", 0) if inlet is None or rivals is None else (inlet.name, rivals.take())
 
     @property
     def offset_s(self) -> float | None:

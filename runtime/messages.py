@@ -29,7 +29,8 @@ NOT_CANONICAL = frozenset({"session", "seq", "latency_ms", "start_s", "end_s", "
 TIMING_KINDS = frozenset(
     {
         *("late", "backlog", "no_stream", "stream_found", "stream_lost", "stream_silent"),
-        *("bad_channel", "journal_failed", "recorder_dropped", "recording_failed"),
+        *("several_streams", "bad_channel"),
+        *("journal_failed", "recorder_dropped", "recording_failed"),
     }
 )
 """Events about this host, its clock and its disk; no replay can repeat them."""

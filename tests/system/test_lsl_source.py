@@ -82,6 +82,21 @@ def test_only_the_stream_that_all_fields_name_is_taken() -> None:
     del others
 
 
+def test_of_several_streams_that_match_one_is_heard_and_told() -> None:
+    name = unique("twins")
+    twins = [Headset(name, source_id=f"{name}-{k}") for k in range(2)]
+    stimuli = [Stimuli(f"{name}-m"), Stimuli(f"{name}-m")]
+    source = LslSource({"name": name}, markers={"name": f"{name}-m"})
+    info = source.open(20)
+    heard = hear(source, lambda h: h.kinds().count("several_streams") == 2)
+    told = {e.figures["of"]: e.figures for e in heard.events if e.kind == "several_streams"}
+    assert (told["eeg"]["n_streams"], told["markers"]["n_streams"]) == (2, 2)
+    assert told["eeg"]["source_id"] == info.source_id
+    assert told["markers"]["taken"] == f"{name}-m"
+    source.close()
+    del twins, stimuli
+
+
 def test_an_outlet_that_restarts_is_found_again_and_counting_goes_on() -> None:
     name = unique("again")
     source = LslSource({"name": name}, markers={"name": f"{name}-m"})
