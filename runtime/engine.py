@@ -15,10 +15,11 @@ import numpy as np
 from models.bundle import Bundle, load_bundle
 from models.golden import check_golden
 from models.onnx_backend import OnnxModel, open_session
+from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.chain import Chain
 from pipeline.decoder_ranges import check_decoder
 from pipeline.errors import BundleError, UsageError
-from pipeline.language_model import LanguageModel
+from runtime.bundle_language import language_model, read_words
 from runtime.messages import ModelName
 
 if TYPE_CHECKING:
@@ -28,22 +29,25 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from models.providers import ProviderChoice
+    from pipeline.ctc_lexicon import Words
+    from pipeline.language_model import LanguageModel
     from pipeline.spec import PipelineSpec
     from runtime.source import StreamInfo
-
-LANGUAGE_MODEL = "lm.arpa"
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A verified bundle with its open session."""
+    """A verified bundle with its open sessions."""
 
     bundle: Bundle
     spec: PipelineSpec
     session: InferenceSession
     lm: LanguageModel | None
+    words: Words | None = None
     has_changes: bool = False
     """Whether decoder settings were replaced; then what does not fit is the asker's fault."""
+    step_session: InferenceSession | None = None
+    """The step decoder of a ``seq2seq`` head."""
 
     @property
     def model_name(self) -> ModelName:
@@ -65,9 +69,18 @@ class Engine:
         manifest = self.bundle.manifest
         model = OnnxModel(self.session, manifest.model)
         model.warm_up()
+        stepper = _stepper(self.bundle, self.step_session)
+        if stepper is not None:
+            stepper.warm_up()
         try:
             return Chain(
-                self.spec, model, n_frames=manifest.model.output.shape[1], lm=self.lm, **options
+                self.spec,
+                model,
+                n_frames=manifest.model.output.shape[1],
+                stepper=stepper,
+                lm=self.lm,
+                words=self.words,
+                **options,
             )
         except ValueError as error:
             if self.has_changes:
@@ -110,13 +123,25 @@ def open_engine(
     bundle = load_bundle(path, pinned_sha256=pinned_sha256)
     spec = with_decoder(bundle.manifest.pipeline, decoder or {})
     session = open_session(bundle, providers=providers, n_threads=n_threads)
-    check_golden(bundle, OnnxModel(session, bundle.manifest.model))
-    lm = _language_model(bundle, spec)
-    if lm is None and spec.decoder.lm_weight and "lm_weight" in (decoder or {}):
+    step_session = None
+    if bundle.manifest.step is not None:
+        step_session = open_step_session(bundle, providers=providers, n_threads=n_threads)
+    model = OnnxModel(session, bundle.manifest.model)
+    check_golden(bundle, model, _stepper(bundle, step_session))
+    lm, words = language_model(bundle, spec), read_words(bundle, spec)
+    known = lm or (words and words.lm)
+    if known is None and spec.decoder.lm_weight and "lm_weight" in (decoder or {}):
         raise UsageError(
             f"--set decoder.lm_weight: the bundle {bundle.manifest.name!r} has no language model"
         )
-    return Engine(bundle, spec, session, lm, bool(decoder))
+    return Engine(bundle, spec, session, lm, words, bool(decoder), step_session)
+
+
+def _stepper(bundle: Bundle, session: InferenceSession | None) -> OnnxStepper | None:
+    manifest = bundle.manifest
+    if session is None or manifest.step is None:
+        return None
+    return OnnxStepper(session, manifest.step, manifest.model)
 
 
 def check_fit(engine: Engine, info: StreamInfo) -> None:
@@ -179,21 +204,3 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set {text}: wanted decoder.KEY=VALUE")
         changes[name] = value
     return changes
-
-
-def _language_model(bundle: Bundle, spec: PipelineSpec) -> LanguageModel | None:
-    data = bundle.files.get(LANGUAGE_MODEL)
-    if data is None or not spec.decoder.lm_weight:
-        return None
-    where = f"{bundle.manifest.name}/{LANGUAGE_MODEL}"
-    try:
-        lines = data.decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{where}: not UTF-8 (byte {error.start})") from None
-    return LanguageModel.from_arpa(
-        lines,
-        vocabulary=spec.vocabulary,
-        lm_symbols=spec.lm_symbols,
-        floor=spec.decoder.lm_floor,
-        where=where,
-    )
