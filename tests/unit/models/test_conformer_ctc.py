@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.conformer_ctc import ConformerCtc, ConformerCtcSettings
-from models.export import PARITY, check_parity, export_ctc
+from models.export import PARITY, Exported, check_parity, export_ctc
 from models.families import build
 from models.onnx_scan import check_onnx
 from pipeline.errors import UsageError
+from pipeline.spec import SlidingWindow
 from pipeline.values import Text, Times
 from runtime.engine import open_engine
 from tests.bundles import CHANNELS, LETTERS, ctc_spec, make_bundle
@@ -134,33 +135,43 @@ def test_every_parameter_learns() -> None:
     assert still == []
 
 
+LIVE = msgspec.structs.replace(
+    SHAPE, n_inputs=len(CHANNELS), n_symbols=len(LETTERS), patch_samples=10, kernel_samples=25
+)
+
+
+@pytest.fixture(scope="module")
+def exports() -> dict[int, Exported]:
+    net = network(LIVE)
+    return {n_frames: export_ctc(net, n_frames=n_frames) for n_frames in (1, 5)}
+
+
 @pytest.mark.parametrize("n_frames", [1, 5])
-def test_the_exported_calls_compute_what_one_pass_computes(n_frames: int) -> None:
-    net = network()
-    exported = export_ctc(net, n_frames=n_frames)
-    assert check_parity(net, exported) < PARITY / 10
+def test_the_exported_calls_compute_what_one_pass_computes(
+    exports: dict[int, Exported], n_frames: int
+) -> None:
+    exported = exports[n_frames]
+    assert check_parity(network(LIVE), exported) < PARITY / 10
     check_onnx(exported.data, where="model.onnx")
     graph = onnx.load_from_string(exported.data).graph
     shapes = {
         value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
         for value in [*graph.input, *graph.output]
     }
-    assert shapes["samples"] == (1, 4 * n_frames, 3)
-    assert shapes["log_probs"] == (1, n_frames, 5)
+    assert shapes["samples"] == (1, 10 * n_frames, len(CHANNELS))
+    assert shapes["log_probs"] == (1, n_frames, len(LETTERS))
     assert len(exported.file.state) == 5
     for pair in exported.file.state:
         assert shapes[pair.input] == shapes[pair.output] == pair.shape
 
 
 @pytest.fixture(scope="module")
-def new_chain(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Chain]:
-    shape = {"n_inputs": len(CHANNELS), "n_symbols": len(LETTERS), "n_blocks": 1, "n_width": 8}
-    net = build("conformer-ctc", {**shape, "n_features": 8}, seed=4)
-    with torch.no_grad():
-        net.head.weight.mul_(10)  # an untrained head is sure of nothing, and would be silent
+def new_chain(
+    exports: dict[int, Exported], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Chain]:
     path = tmp_path_factory.mktemp("bundle") / "b"
-    exported = export_ctc(net, n_frames=2)
-    make_bundle(path, spec=ctc_spec(), model=(exported.data, exported.file))
+    spec = ctc_spec(window=SlidingWindow(window_samples=50, hop_samples=50))
+    make_bundle(path, spec=spec, model=(exports[5].data, exports[5].file))
     engine = open_engine(path)
     return lambda: engine.chain()
 
