@@ -63,7 +63,7 @@ def export_ctc(network: CtcNetwork, *, n_frames: int) -> Exported:
     samples = torch.zeros(1, n_samples, network.settings.n_inputs)
     inputs = ["samples", *(f"state_{k}" for k in range(len(state)))]
     outputs = ["log_probs", *(f"state_{k}_next" for k in range(len(state)))]
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             network,
             (samples, *state),
@@ -158,7 +158,7 @@ def _check_gru(model: Any, network: CtcNetwork) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's chatter off stdout and stderr; errors still raise."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

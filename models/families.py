@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FAMILIES = {
     "gru-ctc": "models.gru_ctc:GruCtc",
     "conformer-ctc": "models.conformer_ctc:ConformerCtc",
+    "recurrent": "models.recurrent:Recurrent",
+    "transformer": "models.transformer:Transformer",
 }
 
 
