@@ -1,7 +1,7 @@
 """Which examples train and which are held out: nothing of one is in the other, and both are alike.
 
 Examples that share a sentence, a session or a person stay together. Whole groups are dealt to the
-parts, one after the other, each to where it brings the counts of every stratum (how long the texts
+parts, the largest first, each to where it brings the counts of every stratum (how long the texts
 are) closest to the shares that were asked for.
 """
 
@@ -112,21 +112,20 @@ def assign(
             f" {' and '.join(names)} share none"
         )
     kinds = {stratum: k for k, stratum in enumerate(dict.fromkeys(strata))}
-    counts = {
-        group: np.bincount([kinds[strata[k]] for k in own], minlength=len(kinds))
-        for group, own in members.items()
-    }
+    counts = {}
+    for group, own in members.items():
+        count = np.bincount([kinds[strata[k]] for k in own], minlength=len(kinds))
+        counts[group] = np.append(count, len(own))  # the last: all strata together
+    weights = np.append(np.ones(len(kinds)), len(kinds))
     wanted = {name: shares[name] * sum(counts.values()) for name in names}
-    have = {name: np.zeros(len(kinds)) for name in names}
+    have = {name: np.zeros(len(kinds) + 1) for name in names}
     dealt: dict[str, list[str]] = {name: [] for name in names}
-    for k in np.random.default_rng(seed).permutation(len(members)):
-        group = sorted(members)[k]
+    shuffled = np.random.default_rng(seed).permutation(sorted(members)).tolist()
+    for group in sorted(shuffled, key=lambda group: -len(members[group])):
         count = counts[group]
-        # how much closer or farther this brings the sum of (have - wanted)^2 / wanted
-        costs = {
-            n: float((count * (count + 2 * (have[n] - wanted[n])) / wanted[n]).sum()) for n in names
-        }
-        name = min(names, key=lambda n: costs[n])
+        # by how much this changes the sum of (have - wanted)^2 / wanted
+        changes = {n: count * (count + 2 * (have[n] - wanted[n])) / wanted[n] for n in names}
+        name = min(names, key=lambda n: float(weights @ changes[n]))
         have[name] += count
         dealt[name].append(group)
     _fill_empty(dealt, sizes={group: len(own) for group, own in members.items()})
