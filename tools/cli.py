@@ -20,7 +20,9 @@ from pipeline.errors import EegscribeError  # noqa: E402 - after the environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WORKBENCH = frozenset({"mne", "onnx", "onnxscript", "pyxdf", "safetensors", "torch"})
+WORKBENCH = frozenset(
+    {"lightning_fabric", "mne", "onnx", "onnxscript", "pyxdf", "rapidfuzz", "safetensors", "torch"}
+)
 """Packages of the extra ``[tools]``, which a daemon's host does without."""
 
 VERBS = {

@@ -1,36 +1,37 @@
-"""``eegscribe train``: a GRU-CTC network from labelled recordings, or from the simulated person."""
+"""``eegscribe train``: a network from labelled recordings, or from the simulated person."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from runtime.synthesis import DEFAULT_SNR_DB
-from tools.progress import progress
-from tools.training import checkpoint
-from tools.training.bundle import Origin, write_ctc_bundle
-from tools.training.evaluation import evaluate_bundle
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from models.network import CtcNetwork
-    from tools.training.tasks import Task
+    from models.bundle import Bundle
+    from tools.training.report import Report
 
 EXAMPLE = """examples:
-  eegscribe train monday.xdf tuesday.xdf --out person.eegb
-  eegscribe train --simulate --out demo.eegb
+  eegscribe train monday.xdf tuesday.xdf --recipe gru-ctc --out person.eegb
+  eegscribe train --simulate --recipe gru-ctc --threads 2 --curve 1,5,15 --out demo.eegb
+  eegscribe train --simulate --recipe mine.toml --set network.n_hidden=256 --out mine
 
 Recordings need text:<string> and text:end markers. A training that was killed goes on where it
-was when the same command is given again."""
+was when the same command is given again. Beside the bundle B come B.report.json and
+B.metrics.jsonl."""
 
-
-N_STEPS = 3500
-N_HIDDEN = 192
-REPORT_EVERY = 50
+OVERRIDES = {
+    "steps": "training.n_steps",
+    "batch": "data.n_batch",
+    "seed": "training.seed",
+    "snr_db": "data.simulated.snr_db",
+    "line_hz": "signal.line_hz",
+}
 
 
 def add_parser(verbs: Any) -> None:
@@ -42,72 +43,61 @@ def add_parser(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("recordings", nargs="*", type=Path, metavar="DATA", help="XDF, FIF, EDF, …")
-    parser.add_argument("--simulate", action="store_true", help="sessions of the simulated person")
-    parser.add_argument("--out", type=Path, required=True, help="folder or .eegb file")
-    parser.add_argument("--force", action="store_true", help="replace the bundle if it is there")
-    parser.add_argument("--lm", type=Path, help="ARPA language model over characters")
-    parser.add_argument("--steps", type=int, default=N_STEPS, help="of descent (%(default)s)")
-    parser.add_argument("--batch", type=int, default=16, help="examples a step (%(default)s)")
-    parser.add_argument(
-        "--hidden", type=int, default=N_HIDDEN, help="units of the GRU (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of weights and order (%(default)s)")
-    parser.add_argument(
-        "--snr-db", type=float, default=DEFAULT_SNR_DB, help="of simulated sessions"
-    )
-    parser.add_argument("--line-hz", type=float, default=50.0, help="mains frequency (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="JSON lines, the last one a summary")
+    add = parser.add_argument
+    add("recordings", nargs="*", type=Path, metavar="DATA", help="XDF, FIF, EDF, …")
+    add("--simulate", action="store_true", help="sessions of the simulated person")
+    add("--recipe", default="gru-ctc", help="name, or a .toml file (%(default)s)")
+    add("--out", type=Path, required=True, help="folder or .eegb file")
+    add("--force", action="store_true", help="replace the bundle if it is there")
+    add("--lm", type=Path, help="ARPA language model over characters")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the recipe")
+    add("--steps", type=int, help="of descent, over the recipe's")
+    add("--minutes", type=float, help="as many steps as fit, by the time the first few take")
+    add("--batch", type=int, help="examples a step, over the recipe's")
+    add("--seed", type=int, help="of weights and order, over the recipe's")
+    add("--snr-db", type=float, help="of simulated sessions, over the recipe's")
+    add("--line-hz", type=float, help="mains frequency, over the recipe's")
+    add("--cache", type=Path, metavar="FOLDER", help="keep filtered recordings there")
+    add("--curve", metavar="M,M", help="report errors after so many minutes of training too")
+    add("--devices", type=int, default=1, help="processes or GPUs (%(default)s)")
+    add("--accelerator", choices=("cpu", "cuda"), default="cpu", help="(%(default)s)")
+    add("--threads", type=int, default=1, help="of torch, in each process (%(default)s)")
+    add("--json", action="store_true", help="JSON lines, the last one a summary")
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    import torch
+    from dataclasses import replace
 
-    from models.gru_ctc import build
-    from tools.training.learner import CtcLearner
-    from tools.training.loop import TrainSettings, train
-    from tools.training.tasks import network_shape, recorded_task, simulated_task
+    from tools.training import checkpoint
+    from tools.training.course import Course, complete, make_task, planned
+    from tools.training.outcome import write_outcome
+    from tools.training.recipe import parse_changes, read_recipe
 
     _check(options)
-    torch.set_num_threads(options.threads)
-    common = {
-        "line_hz": options.line_hz,
-        "n_batch": options.batch,
-        "seed": options.seed,
-        "arpa": None if options.lm is None else options.lm.read_bytes(),
-    }
-    if options.simulate:
-        task = simulated_task(snr_db=options.snr_db, **common)
-    else:
-        task = recorded_task(options.recordings, **common)
-    settings = TrainSettings(seed=options.seed, n_steps=options.steps)
-    shape = network_shape(task, n_hidden=options.hidden)
-    folder = options.out.with_name(f"{options.out.name}.training")
-    losses: list[float] = []
-    with progress("training", total=settings.n_steps) as bar:
-
-        def on_step(done: int, loss: float) -> None:
-            losses.append(loss)
-            bar(done)
-            if options.json and done % REPORT_EVERY == 0:
-                print(json.dumps({"type": "step", "step": done, "loss": loss}), flush=True)
-
-        learner = CtcLearner(build(shape, seed=options.seed), seed=options.seed)
-        train(
-            learner,
-            task.examples,
-            settings,
-            folder=folder,
-            identity=json.dumps([task.data, repr(shape)], sort_keys=True),
-            on_step=on_step,
-        )
-    summary = _write(options, task, learner.network)
-    checkpoint.remove(folder)
-    summary["loss"] = losses[-1] if losses else None
-    _report(options, summary)
+    changes = parse_changes(options.set)
+    for name, key in OVERRIDES.items():
+        if getattr(options, name) is not None:
+            changes[key] = getattr(options, name)
+    course = Course(
+        read_recipe(options.recipe, changes),
+        tuple(options.recordings),
+        options.out.with_name(f"{options.out.name}.training"),
+        cache=options.cache,
+        accelerator=options.accelerator,
+        n_devices=options.devices,
+        n_threads=options.threads,
+        keep_at_min=_minutes(options.curve),
+        is_json=options.json,
+    )
+    task = make_task(course, arpa=None if options.lm is None else options.lm.read_bytes())
+    if options.minutes is not None:
+        course = replace(course, recipe=planned(course, task, minutes=options.minutes))
+    learner = complete(course, task)
+    report = write_outcome(options.out, learner, course, task)
+    checkpoint.remove(course.folder)
+    _tell(options, report)
     return 0
 
 
@@ -119,42 +109,52 @@ def _check(options: Namespace) -> None:
     """
     if options.simulate == bool(options.recordings):
         raise UsageError("train: wanted either recordings or --simulate")
-    for name in ("steps", "batch", "hidden", "threads"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise UsageError(f"--{name}: got {getattr(options, name)}, wanted 1 or more")
-    if options.seed < 0:
-        raise UsageError(f"--seed: got {options.seed}, wanted 0 or more")
+    for name, least in {"steps": 1, "batch": 1, "devices": 1, "threads": 1, "seed": 0}.items():
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name}: got {value}, wanted {least} or more")
+    if options.minutes is not None:
+        if options.steps is not None:
+            raise UsageError("--minutes: wanted without --steps")
+        if not (math.isfinite(options.minutes) and options.minutes > 0):
+            raise UsageError(f"--minutes: got {options.minutes}, wanted more than 0")
     if options.out.exists() and not options.force:
         raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
     if options.lm is not None and not options.lm.is_file():
         raise UsageError(f"--lm {options.lm}: no such file")
 
 
-def _write(options: Namespace, task: Task, network: CtcNetwork) -> dict[str, Any]:
-    """Write the bundle and return the summary."""
-    digest = write_ctc_bundle(
-        options.out,
-        network,
-        task.spec,
-        origin=Origin(name=options.out.stem, data=task.data, readme=task.readme),
-        example=task.example,
-        arpa=task.arpa,
-    )
-    scores: dict[str, Any] = {}
-    if task.held_out:
-        with progress("scoring", total=len(task.held_out)) as bar:
-            digest, scores = evaluate_bundle(options.out, task.held_out, on_done=bar)
-    return {"type": "summary", "out": str(options.out), "sha256": digest, "scores": scores}
+def _minutes(text: str | None) -> tuple[float, ...]:
+    """Return the minutes of ``--curve``.
+
+    Raises:
+        UsageError: not positive numbers between commas.
+    """
+    try:
+        minutes = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        minutes = (0.0,)
+    if not all(math.isfinite(m) and m > 0 for m in minutes):
+        raise UsageError(f"--curve: got {text!r}, wanted minutes such as 1,5,15")
+    return minutes
 
 
-def _report(options: Namespace, summary: dict[str, Any]) -> None:
+def _tell(options: Namespace, report: Report | None) -> None:
+    from models.bundle import load_bundle
+    from tools.training.report import report_path, table
+
+    bundle: Bundle = load_bundle(options.out)
     if options.json:
+        summary = {
+            "type": "summary",
+            "out": str(options.out),
+            "sha256": bundle.sha256,
+            "report": str(report_path(options.out)) if report else None,
+            "scores": bundle.manifest.evaluation.scores,
+        }
         print(json.dumps(summary))
-    else:
-        print(f"{summary['out']}: written")
-        for name, figures in summary["scores"].items():
-            low, high = figures["cer_95"]
-            print(
-                f"  {name:8} CER {figures['cer']:.1%} (95 %: {low:.1%} to {high:.1%}) on "
-                f"{figures['characters']} held-out characters"
-            )
+        return
+    print(f"{options.out}: written")
+    if report is not None:
+        print(f"{report_path(options.out)}: written")
+        print("\n".join(["", *table(report)]))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.bundle import load_bundle
+from models.weights import unpack
 from runtime.engine import open_engine
 from runtime.synthesis import synthesise
 from tools.cli import main
@@ -18,7 +19,8 @@ from tools.verb_simulate import write_xdf
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ["--steps", "3", "--batch", "2", "--hidden", "8"]
+SMALL = ["--steps", "3", "--batch", "2", "--set", "network.n_hidden=8"]
+ALL = ["--set", "data.held_out=0"]
 
 
 def train(*words: str) -> int:
@@ -43,6 +45,8 @@ def test_recordings_become_a_bundle_that_opens_and_runs(
     assert bundle.manifest.pipeline.vocabulary == ("", " ", "a", "b")
     assert set(bundle.manifest.provenance.data) == {"1.xdf", "2.xdf"}
     assert not (tmp_path / "b.eegb.training").exists()
+    assert bundle.manifest.provenance.recipe["network"]["n_hidden"] == 8
+    assert unpack(bundle).settings.n_hidden == 8
     session = synthesise("ab", seed=5)
     assert set(transcript_of(finals(open_engine(out), session.samples))) <= set(" ab")
 
@@ -51,13 +55,13 @@ def test_no_eeg_of_a_person_is_in_a_bundle(tmp_path: Path) -> None:
     golden = []
     for seed in (1, 2):
         path = record(tmp_path / f"{seed}.xdf", "ab", seed=seed)
-        assert train(str(path), "--out", str(tmp_path / f"{seed}"), *SMALL) == 0
+        assert train(str(path), "--out", str(tmp_path / f"{seed}"), *SMALL, *ALL) == 0
         with np.load(tmp_path / f"{seed}" / "golden.npz") as arrays:
             golden.append(arrays["windows"])
     np.testing.assert_array_equal(golden[0], golden[1])
 
 
-def test_every_tenth_span_is_held_out_and_scored(
+def test_held_out_texts_are_scored_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = record(tmp_path / "long.xdf", *["ab"] * 9, "ba")
@@ -67,6 +71,37 @@ def test_every_tenth_span_is_held_out_and_scored(
     bundle = load_bundle(out)
     assert bundle.sha256 == summary["sha256"]
     scores = bundle.manifest.evaluation.scores
-    assert scores["decoder"]["texts"] == scores["greedy"]["texts"] == 1
-    assert scores["decoder"]["characters"] == 2
+    n_texts = scores["decoder"]["texts"]
+    assert 0 < n_texts < 10
+    assert scores["decoder"]["characters"] == 2 * n_texts
     assert scores == summary["scores"]
+    report = json.loads((tmp_path / "b.report.json").read_bytes())
+    assert report["sha256"] == bundle.sha256
+    assert report["data"] == "recorded"
+    assert report["readings"]["greedy"]["texts"] == report["control"]["texts"] == n_texts
+    assert report["baseline"]["phrase"] in {"ab", "ba"}
+    rows = (tmp_path / "b.metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [1, 2, 3]
+
+
+def test_weights_are_left_out_where_the_recipe_says_so(tmp_path: Path) -> None:
+    path, out = record(tmp_path / "1.xdf", "ab"), tmp_path / "b"
+    words = [*SMALL, *ALL, "--set", "keep_weights=false"]
+    assert train(str(path), "--out", str(out), *words) == 0
+    assert load_bundle(out).manifest.network is None
+    assert not (out / "weights.safetensors").exists()
+
+
+def test_minutes_become_steps_once_and_for_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = record(tmp_path / "1.xdf", "ab"), tmp_path / "b"
+    words = ["--minutes", "0.005", "--batch", "1", "--set", "network.n_hidden=8", *ALL]
+    folder = tmp_path / "b.training"
+    folder.mkdir()
+    (folder / "plan.json").write_text('{"minutes": 0.005, "n_steps": 5}')
+    assert train(str(path), "--out", str(out), "--json", *words) == 0
+    steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [step["step"] for step in steps[:-1]] == [1, 2, 3, 4, 5]
+    assert train(str(path), "--out", str(out), "--force", "--json", *words) == 0
+    assert load_bundle(out).manifest.provenance.recipe["training"]["n_steps"] >= 1

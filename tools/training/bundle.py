@@ -1,4 +1,4 @@
-"""From a trained network to a bundle: the pipeline around it, the export, the golden vectors."""
+"""From a trained network to a bundle: what the manifest says around the files of the export."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from models.bundle import write_bundle
-from models.export import export_ctc, run_calls
-from models.golden import GOLDEN, write_golden
 from models.manifest import FORMAT_VERSION, Evaluation, Manifest, Optimisation, Provenance
+from models.weights import WEIGHTS, pack
 from pipeline.design_band import design
-from pipeline.filters import FilterChain
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.network import CtcNetwork
-    from pipeline.values import Samples
+    from tools.training.head import Exports
+    from tools.training.recipe import Recipe
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx")
 
-GOLDEN_CALLS = 25
+LANGUAGE_MODEL = "lm.arpa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,57 +66,54 @@ def ctc_spec(
     )
 
 
-def write_ctc_bundle(
+def write_trained(
     path: Path,
     network: CtcNetwork,
+    exports: Exports,
     spec: PipelineSpec,
     *,
+    recipe: Recipe,
     origin: Origin,
-    example: Samples,
     arpa: bytes | None,
 ) -> str:
     """Write the bundle and return its digest.
 
     Args:
         path: folder or ``.eegb`` file.
-        network: trained; its frames divide the hop.
+        network: trained; its weights go into the bundle where the recipe keeps them.
+        exports: the same network as files.
         spec: designed, with the decoder's defaults.
+        recipe: by which it was trained.
         origin: for the manifest.
-        example: raw ``(n_samples, n_channels)`` µV from which the golden vectors are made.
         arpa: the language model's file, None for none.
 
     Raises:
-        ExportError: the exported model does not compute what the network computes.
         BundleError: the result would be refused.
     """
-    if not isinstance(spec.window, SlidingWindow):
-        raise TypeError("spec.window: wanted a sliding window")
-    n_samples = spec.window.hop_samples
-    exported = export_ctc(network, n_frames=n_samples // network.settings.patch_samples)
-    filtered = FilterChain(spec).push(example)
-    windows = filtered[: GOLDEN_CALLS * n_samples]
-    windows = windows[: len(windows) // n_samples * n_samples]
-    outputs = run_calls(exported, windows).reshape(-1, *exported.file.output.shape[1:])
-    files = {
-        "model.onnx": exported.data,
-        GOLDEN: write_golden(windows.reshape(-1, n_samples, windows.shape[1]), outputs),
-        "README.md": origin.readme.encode(),
-    }
+    files = dict(exports.files) | {"README.md": origin.readme.encode()}
+    network_origin = None
+    if recipe.keep_weights:
+        network_origin, files[WEIGHTS] = pack(recipe.family, network)
     if arpa is not None:
-        files["lm.arpa"] = arpa
+        files[LANGUAGE_MODEL] = arpa
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=origin.name,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         pipeline=spec,
-        model=exported.file,
+        model=exports.model,
+        step=exports.step,
         files={},
+        network=network_origin,
         provenance=Provenance(
             command=shlex.join(["eegscribe", *sys.argv[1:]]),
             versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
             data=origin.data,
+            recipe=msgspec.to_builtins(recipe),
         ),
         evaluation=Evaluation(scores=origin.scores),
-        optimisation=Optimisation(size_bytes=len(exported.data)),
+        optimisation=Optimisation(
+            size_bytes=sum(len(data) for name, data in files.items() if name.endswith(".onnx"))
+        ),
     )
     return write_bundle(path, manifest, files)

@@ -19,25 +19,43 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COUNTERS = "counters.json"
+METRICS = "metrics.jsonl"
+PLAN = "plan.json"
+
+KEPT = "minutes-*.safetensors"
+"""Weights kept on the way, for the curve of errors against minutes of training."""
+
+
+class Best(Settings, frozen=True):
+    """The smallest monitored figure so far, after how many steps, and validations since."""
+
+    value: float
+    step: int
+    n_since: int = 0
 
 
 class Counters(Settings, frozen=True):
-    """``step`` steps are done; ``identity`` says of what, ``losses`` how it went (one a step)."""
+    """Where a training is: ``step`` steps done in ``trained_s``; ``identity`` says of what.
+
+    ``scaler`` is the state of the gradients' scaling at 16 bit. Random states are functions of the
+    step, and so are examples: nothing else is needed to go on.
+    """
 
     step: int
     identity: str
     tensors: str
-    losses: tuple[float, ...] = ()
+    trained_s: float = 0.0
+    best: Best | None = None
+    is_stopped: bool = False
+    scaler: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 def save(folder: Path, counters: Counters, tensors: dict[str, Tensor]) -> None:
     """Write a checkpoint and drop the one before it."""
-    from safetensors.torch import save as to_bytes
-
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / counters.tensors, to_bytes({k: t.contiguous() for k, t in tensors.items()}))
-    _write(folder / COUNTERS, msgspec.json.encode(counters))
-    for old in folder.glob("*.safetensors"):
+    write_tensors(folder / counters.tensors, tensors)
+    write_whole(folder / COUNTERS, msgspec.json.encode(counters))
+    for old in folder.glob("step-*.safetensors"):
         if old.name != counters.tensors:
             old.unlink()
 
@@ -48,29 +66,60 @@ def load(folder: Path) -> tuple[Counters, dict[str, Tensor]] | None:
     Raises:
         RecordingError: it is damaged; says which file.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
+    counters = load_counters(folder)
+    if counters is None:
+        return None
+    return counters, read_tensors(folder / Path(counters.tensors).name)
 
+
+def load_counters(folder: Path) -> Counters | None:
+    """Return where the training in ``folder`` is, None where there is none.
+
+    Raises:
+        RecordingError: the file is damaged.
+    """
     path = folder / COUNTERS
     if not path.is_file():
         return None
     try:
-        counters = msgspec.json.decode(path.read_bytes(), type=Counters)
-        path = folder / Path(counters.tensors).name
-        return counters, from_bytes(path.read_bytes())
-    except (msgspec.DecodeError, SafetensorError, OSError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=Counters)
+    except (msgspec.DecodeError, OSError) as error:
         raise RecordingError(f"{path}: checkpoint cannot be read ({error})") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors by name, whole or not at all."""
+    from safetensors.torch import save as to_bytes
+
+    write_whole(path, to_bytes({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file by name.
+
+    Raises:
+        RecordingError: it is damaged; says which file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        tensors: dict[str, Tensor] = from_bytes(path.read_bytes())
+    except (SafetensorError, OSError) as error:
+        raise RecordingError(f"{path}: checkpoint cannot be read ({error})") from None
+    return tensors
 
 
 def remove(folder: Path) -> None:
     """Remove the checkpoint in ``folder``, and the folder if nothing else is in it."""
-    for path in [folder / COUNTERS, *folder.glob("*.safetensors")]:
+    for path in [*(folder / n for n in (COUNTERS, METRICS, PLAN)), *folder.glob("*.safetensors")]:
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is never seen half written, a power cut included."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         file.write(data)

@@ -73,7 +73,12 @@ Change: TypeAlias = "Callable[[Example, int, tuple[int, int, int]], Example]"
 
 
 class Examples(Protocol):
-    """A source of training batches."""
+    """A source of training batches, ``n_batch`` rows each."""
+
+    @property
+    def n_batch(self) -> int:
+        """Rows of a batch."""
+        ...
 
     def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Any:
         """Return the batch of ``step``, a function of the arguments alone.
@@ -86,11 +91,6 @@ class Examples(Protocol):
 
 class Sessions(Examples, Protocol):
     """A source whose examples may be had one by one: a batch is made of ``n_batch`` of them."""
-
-    @property
-    def n_batch(self) -> int:
-        """Examples a step."""
-        ...
 
     def example(self, step: int, row: int, *, progress: float) -> Example:
         """Return the example of ``row`` in ``step``, a function of the arguments alone."""

@@ -7,9 +7,12 @@ it hands what the examples made to the learner they were made for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import nn
 from torch.nn import functional
 
@@ -17,12 +20,18 @@ from pipeline.spec import Settings
 from tools.training.examples import UNKNOWN
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from models.network import CtcNetwork
     from tools.training.examples import Batch
+
+
+class Opaque:
+    """A batch on its way through Fabric, which would take any other container apart."""
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
 
 
 class Learner(nn.Module, ABC):
@@ -46,6 +55,14 @@ class Learner(nn.Module, ABC):
         It is the mean over the batch's rows of what each would give alone, so that processes which
         share a batch arrive at the gradient of the whole.
         """
+
+    def forward(self, given: Opaque, *, progress: float) -> Tensor:
+        """Return the loss; what Fabric and its processes call."""
+        return self.loss(given.batch, progress=progress)
+
+    def measure(self, batch: Any) -> dict[str, Tensor | float]:
+        """Return what is to be known of a validation batch: figures that fall as it gets better."""
+        return {"loss": self.loss(batch, progress=1.0)}
 
     def tensor(self, array: NDArray[np.generic]) -> Tensor:
         """Return ``array`` as a tensor on the device of the parameters."""
@@ -97,6 +114,19 @@ class CtcLearner(Learner):
         self.parts = {"ctc": ctc.detach(), "timing": timing.detach()}
         return ctc + self.settings.timing_weight * timing
 
+    def measure(self, batch: Batch) -> dict[str, Tensor | float]:
+        """Return the loss, and the greedy reading's errors per symbol of the truth."""
+        loss = self.loss(batch, progress=1.0)
+        samples = self.tensor(batch.samples)  # (B, T, C)
+        state = tuple(s.to(samples.device) for s in self.network.initial_state(len(samples)))
+        best = self.network(samples, *state)[0].argmax(dim=2).cpu().numpy()  # (B, F)
+        truths = np.split(batch.labels, np.cumsum(batch.n_labels)[:-1])
+        n_wrong = sum(
+            Levenshtein.distance(truth.tolist(), collapse(frames[:n_frames].tolist()))
+            for truth, frames, n_frames in zip(truths, best, batch.n_frames, strict=True)
+        )
+        return {"loss": loss, "cer": n_wrong / max(len(batch.labels), 1)}
+
     def timing_loss(self, frames: Tensor, on: Tensor, n_frames: Tensor) -> Tensor:
         """Return the mean nats of naming the symbol ``on`` (B, F) a delay before each frame.
 
@@ -112,3 +142,8 @@ class CtcLearner(Learner):
         nats = functional.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
         n_known = (target != UNKNOWN).sum(dim=1).clamp(min=1)  # (B,)
         return (nats.sum(dim=1) / n_known).mean()
+
+
+def collapse(frames: list[int]) -> list[int]:
+    """Return the symbols that a path of frames stands for: repeats are one, blanks none."""
+    return [symbol for symbol, _ in groupby(frames) if symbol]

@@ -1,50 +1,41 @@
-"""Fits a network to examples, one step after the other, and may be killed at any of them.
+"""Trains a learner on examples, one step after the other, and may be killed at any of them.
 
 A step is a function of its number, the weights and the optimiser's moments: what a checkpoint
 holds is all there is, and a training that was killed ends with the weights it would have had.
+Fabric gives precision, devices and processes; processes share the rows of every step's batch.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
-from torch import nn
 
 from pipeline.errors import UsageError
-from pipeline.spec import Settings
-from tools.training import checkpoint
-from tools.training.checkpoint import Counters
+from tools.training import checkpoint, state
+from tools.training.checkpoint import Best, Counters
+from tools.training.fabric import make_fabric
+from tools.training.learner import Opaque
+from tools.training.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lightning_fabric import Fabric
     from torch import Tensor
 
     from tools.training.examples import Examples
     from tools.training.learner import Learner
+    from tools.training.metrics import Row
+    from tools.training.train_settings import TrainSettings
 
-
-class TrainSettings(Settings, frozen=True):
-    """How long and how fast; ``rate`` falls to zero as half a cosine after ``n_warm_up`` steps."""
-
-    n_steps: int = 1500
-    rate: float = 4e-3
-    n_warm_up: int = 30
-    weight_decay: float = 1e-4
-    largest_gradient: float = 1.0
-    seed: int = 0
-    checkpoint_every: int = 100
-
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of ``step``."""
-        warm = min(1.0, (step + 1) / self.n_warm_up)
-        return self.rate * warm * (0.5 + 0.5 * math.cos(math.pi * step / self.n_steps))
+N_VALIDATION = 4
+"""Batches that validation hears: the first ones of its examples."""
 
 
 def train(
@@ -54,100 +45,239 @@ def train(
     *,
     folder: Path,
     identity: str,
-    on_step: Callable[[int, float], None] | None = None,
+    fabric: Fabric | None = None,
+    validation: Examples | None = None,
+    keep_at_min: Sequence[float] = (),
+    on_step: Callable[[int], None] | None = None,
+    on_rows: Callable[[list[Row]], None] | None = None,
 ) -> None:
     """Train ``learner``; goes on from the checkpoint in ``folder`` where there is one.
 
-    ``identity`` stands for the examples, the learner and its network. ``on_step`` hears how many
-    steps are done and the loss.
+    Args:
+        learner: trained in place, on the host's processor without ``fabric``.
+        examples: of which each step's batch is made.
+        settings: of the training.
+        folder: where checkpoint and metrics are kept.
+        identity: stands for the examples, the learner and its network.
+        fabric: launched.
+        validation: its first batches are heard every so often.
+        keep_at_min: minutes of training at which the network's weights are kept for a look.
+        on_step: hears how many steps are done.
+        on_rows: hears the figures of many steps at a time.
 
     Raises:
         UsageError: the checkpoint is of other data or other settings.
         RecordingError: the checkpoint is damaged.
     """
-    learner.train()
-    optimiser = torch.optim.AdamW(
-        learner.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+    training = Training(
+        learner,
+        settings,
+        folder=folder,
+        identity=identity,
+        fabric=fabric or make_fabric(settings.precision),
+        keep_at_min=keep_at_min,
     )
-    identity = _identity(identity, settings)
-    counters = _resume(folder, learner, optimiser, identity)
-    losses = list(counters.losses)
-    with ThreadPoolExecutor(1) as ahead:  # the next batch is made while this one is learnt
-        coming = ahead.submit(_batch, examples, counters.step, settings)
-        for step in range(counters.step, settings.n_steps):
-            batch = coming.result()
-            if step + 1 < settings.n_steps:
-                coming = ahead.submit(_batch, examples, step + 1, settings)
-            losses.append(_step(learner, optimiser, batch, step, settings))
-            if on_step is not None:
-                on_step(step + 1, losses[-1])
-            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.n_steps:
-                done = Counters(
-                    step=step + 1,
-                    identity=identity,
-                    tensors=f"step-{step + 1:06d}.safetensors",
-                    losses=tuple(losses),
-                )
-                checkpoint.save(folder, done, _tensors(learner, optimiser))
-    learner.eval()
+    training.run(examples, validation=validation, on_step=on_step, on_rows=on_rows)
 
 
-def _batch(examples: Examples, step: int, settings: TrainSettings) -> Any:
-    return examples.batch(step, progress=step / settings.n_steps)
+def check_resumable(folder: Path, identity: str, settings: TrainSettings) -> None:
+    """Refuse to go on from what another training left in ``folder``.
 
-
-def _step(
-    learner: Learner,
-    optimiser: torch.optim.Optimizer,
-    batch: Any,
-    step: int,
-    settings: TrainSettings,
-) -> float:
-    """Take one step of gradient descent and return the loss."""
-    torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout must not know what came before
-    for group in optimiser.param_groups:
-        group["lr"] = settings.rate_at(step)
-    loss = learner.loss(batch, progress=step / settings.n_steps)
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(learner.parameters(), settings.largest_gradient)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def _tensors(learner: Learner, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return weights and moments under plain names."""
-    tensors = {f"weights/{name}": tensor for name, tensor in learner.state_dict().items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"moments/{index}/{name}": tensor for name, tensor in moments.items()}
-    return tensors
-
-
-def _resume(
-    folder: Path, learner: Learner, optimiser: torch.optim.Optimizer, identity: str
-) -> Counters:
-    """Load the checkpoint into learner and optimiser; return its counters, or fresh ones."""
-    found = checkpoint.load(folder)
-    if found is None:
-        return Counters(step=0, identity=identity, tensors="")
-    counters, tensors = found
-    if counters.identity != identity:
+    Raises:
+        UsageError: the checkpoint is of other data or other settings.
+        RecordingError: it is damaged.
+    """
+    counters = checkpoint.load_counters(folder)
+    if counters is not None and counters.identity != _identity(identity, settings):
         raise UsageError(
             f"{folder}: holds a training of other data or settings ({counters.step} steps done), "
             "must be of these; remove it or choose another --out"
         )
-    moments: dict[int, dict[str, Tensor]] = {}
-    weights: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition("/")
-        if kind == "weights":
-            weights[rest] = tensor
+
+
+class Training:
+    """One training on its way; arguments and errors as of :func:`train`."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        settings: TrainSettings,
+        *,
+        folder: Path,
+        identity: str,
+        fabric: Fabric,
+        keep_at_min: Sequence[float] = (),
+    ) -> None:
+        self.learner = learner.train()
+        self.settings = settings
+        self._folder, self._fabric = folder, fabric
+        self._identity = _identity(identity, settings)
+        found = checkpoint.load(folder)
+        counters, tensors = found or (Counters(step=0, identity=self._identity, tensors=""), {})
+        check_resumable(folder, identity, settings)
+        if found is not None:
+            learner.load_state_dict(state.taken("weights", tensors))
+        self.step, self.best = counters.step, counters.best
+        self.is_over = counters.is_stopped or self.step >= settings.n_steps
+        self._best_weights = state.taken("best", tensors)
+        optimiser = torch.optim.AdamW(
+            learner.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+        )
+        self._module, self._optimiser = fabric.setup(learner, optimiser)
+        if found is not None:
+            state.load_moments(optimiser, state.taken("moments", tensors))
+            state.load_scaler(fabric, counters.scaler)
+        self._metrics = Metrics(folder / checkpoint.METRICS, step=self.step)
+        self._keep_at_s = sorted(60.0 * minutes for minutes in keep_at_min)
+        self._trained_s = counters.trained_s
+        self._since = time.monotonic()
+
+    def run(
+        self,
+        examples: Examples,
+        *,
+        validation: Examples | None = None,
+        on_step: Callable[[int], None] | None = None,
+        on_rows: Callable[[list[Row]], None] | None = None,
+    ) -> None:
+        """Take the steps that are left."""
+        settings = self.settings
+        self._since = time.monotonic() - self._trained_s
+        self._skip_kept()
+        with ThreadPoolExecutor(1) as ahead:  # the next batch is made while this one is learnt
+            coming = ahead.submit(self._batch, examples, self.step)
+            while not self.is_over:
+                batch = coming.result()
+                if self.step + 1 < settings.n_steps:
+                    coming = ahead.submit(self._batch, examples, self.step + 1)
+                self._descend(batch, self._share(examples))
+                self.step += 1
+                if validation is not None and self._is_due(settings.validate_every):
+                    self._validate(validation)
+                self.is_over |= self.step >= settings.n_steps
+                if on_step is not None:
+                    on_step(self.step)
+                self._keep()
+                if self.is_over or self._is_due(settings.checkpoint_every):
+                    rows = self._save()
+                    if on_rows is not None:
+                        on_rows(rows)
+        if settings.patience and self._best_weights:
+            self.learner.load_state_dict(self._best_weights)
+        self.learner.eval()
+
+    @property
+    def trained_s(self) -> float:
+        """Return for how long the training has been running, over all its processes' lives."""
+        return time.monotonic() - self._since
+
+    def _is_due(self, every: int) -> bool:
+        return every > 0 and self.step % every == 0
+
+    def _rows(self) -> slice:
+        return slice(self._fabric.global_rank, None, self._fabric.world_size)
+
+    def _share(self, examples: Examples) -> float:
+        """Return how much this process's rows weigh, so that the mean over all is the batch's."""
+        n_processes = self._fabric.world_size
+        if n_processes == 1:
+            return 1.0
+        n_mine = len(range(examples.n_batch)[self._rows()])
+        return n_mine * n_processes / examples.n_batch
+
+    def _batch(self, examples: Examples, step: int) -> Any:
+        rows = None if self._fabric.world_size == 1 else self._rows()
+        return examples.batch(step, progress=step / self.settings.n_steps, rows=rows)
+
+    def _descend(self, batch: Any, share: float) -> None:
+        """Take one step of gradient descent."""
+        settings = self.settings
+        _seed(settings.seed, self.step, self._fabric.global_rank)
+        rate = settings.rate_at(self.step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        loss = self._module(Opaque(batch), progress=self.step / settings.n_steps) * share
+        self._optimiser.zero_grad()
+        self._fabric.backward(loss)
+        norm = self._fabric.clip_gradients(
+            self._module,
+            self._optimiser,
+            max_norm=settings.largest_gradient,
+            error_if_nonfinite=False,
+        )
+        self._optimiser.step()
+        figures: dict[str, Tensor | float] = {"loss": loss.detach()}
+        figures["gradient"] = torch.nan if norm is None else norm.detach()
+        figures |= {name: value * share for name, value in self.learner.parts.items()}
+        self._metrics.add(figures, step=self.step + 1, rate=rate)
+
+    def _validate(self, validation: Examples) -> None:
+        """Hear the validation examples; stop where they have not improved for long."""
+        settings = self.settings
+        found = self._fabric.broadcast(self._measured(validation))
+        self._metrics.add({f"validation_{k}": v for k, v in found.items()}, step=self.step)
+        if settings.monitor not in found:
+            raise UsageError(
+                f"training.monitor: got {settings.monitor!r}, wanted one of {', '.join(found)}"
+            )
+        value = found[settings.monitor]
+        if self.best is None or value < self.best.value:
+            self.best = Best(value, self.step)
+            if settings.patience:
+                weights = self.learner.state_dict()
+                self._best_weights = {name: tensor.clone() for name, tensor in weights.items()}
         else:
-            index, _, moment = rest.partition("/")
-            moments.setdefault(int(index), {})[moment] = tensor
-    learner.load_state_dict(weights)
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return counters
+            self.best = msgspec.structs.replace(self.best, n_since=self.best.n_since + 1)
+            self.is_over |= 0 < settings.patience <= self.best.n_since
+
+    def _measured(self, validation: Examples) -> dict[str, float]:
+        """Return the figures of the validation examples, each a mean over batches."""
+        batches: list[dict[str, Tensor | float]] = []
+        self.learner.eval()
+        with torch.no_grad(), self._fabric.autocast():
+            for number in range(N_VALIDATION):
+                _seed(self.settings.seed, number, 0)
+                batches.append(self.learner.measure(validation.batch(number, progress=1.0)))
+        self.learner.train()
+        return {name: sum(float(b[name]) for b in batches) / N_VALIDATION for name in batches[0]}
+
+    def _save(self) -> list[Row]:
+        """Write figures and checkpoint; return the new figures."""
+        rows = self._metrics.flush(self._fabric)
+        if self._fabric.is_global_zero:
+            counters = Counters(
+                step=self.step,
+                identity=self._identity,
+                tensors=f"step-{self.step:06d}.safetensors",
+                trained_s=self.trained_s,
+                best=self.best,
+                is_stopped=self.is_over,
+                scaler=state.scaler(self._fabric),
+            )
+            tensors = state.named("weights", self.learner.state_dict())
+            tensors |= state.named("best", self._best_weights)
+            tensors |= state.named("moments", state.moments(self._optimiser.optimizer))
+            checkpoint.save(self._folder, counters, tensors)
+        return rows
+
+    def _skip_kept(self) -> None:
+        while self._keep_at_s and self._keep_at_s[0] <= self._trained_s:
+            self._keep_at_s.pop(0)
+
+    def _keep(self) -> None:
+        """Keep the network's weights where the next of the asked minutes has come."""
+        if self._keep_at_s and self.trained_s >= self._keep_at_s[0]:
+            minutes = self._keep_at_s.pop(0) / 60.0
+            if self._fabric.is_global_zero:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                checkpoint.write_tensors(
+                    self._folder / f"minutes-{minutes:07.2f}.safetensors",
+                    self.learner.network.state_dict(),
+                )
+
+
+def _seed(seed: int, step: int, rank: int) -> None:
+    torch.manual_seed((seed * 1_000_003 + step) * 1_009 + rank)
 
 
 def _identity(identity: str, settings: TrainSettings) -> str:

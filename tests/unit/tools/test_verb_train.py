@@ -11,7 +11,7 @@ from tools.verb_simulate import write_xdf
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ["--steps", "3", "--batch", "2", "--hidden", "8"]
+SMALL = ["--steps", "3", "--batch", "2", "--set", "network.n_hidden=8"]
 
 
 def train(*words: str) -> int:
@@ -31,7 +31,20 @@ def record(path: Path, *texts: str, seed: int = 1) -> Path:
         (["--simulate", "--steps", "0"], 2, "--steps"),
         (["--simulate", "--seed", "-1"], 2, "--seed"),
         (["--simulate", "--lm", "missing.arpa"], 2, "missing.arpa"),
-        (["missing.xdf"], 65, "missing.xdf"),
+        (["--simulate", "--recipe", "gru"], 2, "--recipe gru"),
+        (["--simulate", "--set", "training.n_step=4"], 2, "training.n_step: no such key"),
+        (["--simulate", "--set", "network.n_inputs=4"], 2, "network.n_inputs"),
+        (["--simulate", "--set", "network.n_hiden=4"], 2, "network.n_hiden: no such key"),
+        (["--simulate", "--set", "learner.timing=4"], 2, "learner.timing: no such key"),
+        (["--simulate", "--set", "decoder.bream=4"], 2, "decoder.bream: no such key"),
+        (["--simulate", "--set", "signal.bands=[]"], 2, "signal"),
+        (["--simulate", "--set", "training.patience=4"], 2, "validate_every"),
+        (["--simulate", "--set", "training.precision=16-mixed"], 2, "16-mixed"),
+        (["--simulate", "--set", "n_steps"], 2, "KEY=VALUE"),
+        (["--simulate", "--minutes", "nan"], 2, "--minutes"),
+        (["--simulate", "--minutes", "1", "--steps", "3"], 2, "--minutes"),
+        (["--simulate", "--curve", "1,-2"], 2, "--curve"),
+        (["--simulate", "--devices", "0"], 2, "--devices"),
     ],
 )
 def test_wrong_usage_is_one_sentence(
@@ -50,7 +63,14 @@ def test_a_recording_without_text_is_refused(
 ) -> None:
     path = record(tmp_path / "rest.xdf")
     assert train(str(path), "--out", str(tmp_path / "b"), *SMALL) == 65
-    assert "no text: markers" in capsys.readouterr().err
+    assert "no text to learn from" in capsys.readouterr().err
+
+
+def test_a_recording_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("missing.xdf", "--out", str(tmp_path / "b"), *SMALL) == 65
+    assert "missing.xdf" in capsys.readouterr().err
 
 
 def test_does_not_replace_a_bundle_unasked(

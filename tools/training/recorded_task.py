@@ -1,0 +1,110 @@
+"""Labelled recordings as a task: read and checked, cut, split, filtered when they are needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.training.cache import FilteredCache
+from tools.training.controls import phase_randomised, white_noise
+from tools.training.corpus import read_corpus
+from tools.training.cuts import cut_corpus
+from tools.training.evaluation import HeldOut
+from tools.training.head import Heard, head_of, network_settings
+from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
+from tools.training.splits import split
+from tools.training.tasks import QUIET_MIN, Task, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tools.training.corpus import Corpus
+    from tools.training.cuts import Cut
+    from tools.training.examples import Examples
+    from tools.training.recipe import Recipe
+
+README = """# A network trained on labelled recordings
+
+It knows the person, the montage and the amplifier it was trained on. What it is worth on anything
+else is for `eegscribe evaluate` to say.
+"""
+
+
+def recorded_task(
+    recipe: Recipe, paths: Sequence[Path], *, arpa: bytes | None, cache: Path | None
+) -> Task:
+    """Return the texts of recordings: what is trained on, what decides when to stop, what scores.
+
+    Args:
+        recipe: says how they are read, split and changed.
+        paths: recordings and folders of them.
+        arpa: the language model's file, None for none.
+        cache: folder for filtered recordings, None to keep them in memory.
+
+    Raises:
+        RecordingError: they cannot be used, or not be split.
+        UsageError: the recipe contradicts itself.
+    """
+    given, training = recipe.data, recipe.training
+    corpus = read_corpus(paths, given)
+    head = head_of(recipe.family)
+    heard = Heard(corpus.rate_hz, corpus.channels, corpus.symbols, has_lm=arpa is not None)
+    spec = head.spec(recipe, heard)
+    parts = _parts(recipe, cut_corpus(corpus, margin_s=given.margin_s))
+    filtered = FilteredCache(corpus.recordings, spec, folder=cache)
+
+    def batches(name: str) -> Examples:
+        sessions = training_examples(
+            CutExamples(corpus, parts[name], cache=filtered, spec=spec),
+            spec=spec,
+            patch_samples=network_settings(recipe, heard).patch_samples,
+            n_batch=given.n_batch,
+            seed=training.seed,
+            augmentation=given.augment if name == "training" else None,
+        )
+        return head.batches(recipe, spec, sessions)
+
+    noise = np.random.default_rng(0).standard_normal((2000, len(corpus.channels)))
+    return Task(
+        kind="recorded",
+        heard=heard,
+        spec=spec,
+        examples=batches("training"),
+        validation=batches("validation") if parts["validation"] else None,
+        data=corpus.digests(),
+        texts=tuple(cut.text for cut in parts["training"] if cut.text),
+        example=np.cumsum(noise, axis=0).astype(np.float32),  # nobody's EEG goes into a bundle
+        arpa=arpa,
+        readme=README,
+        control_is="phases randomised",
+        trial=lambda: _trial(corpus, parts["held out"]),
+    )
+
+
+def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
+    """Return the cuts of each part; validation takes as much as is held out, where it is heard."""
+    given = recipe.data
+    validation = given.held_out if recipe.training.validate_every else 0.0
+    shares = {
+        "training": 1.0 - validation - given.held_out,
+        "validation": validation,
+        "held out": given.held_out,
+    }
+    found = split(cuts, by=given.split_by, shares=shares, seed=recipe.training.seed)
+    return {name: tuple(cuts[k] for k in places) for name, places in found.items()}
+
+
+def _trial(corpus: Corpus, cuts: Sequence[Cut]) -> Trial:
+    """Return the held-out texts, their controls, and noise about as loud as they are."""
+    sessions = [
+        HeldOut(text, samples, phase_randomised(samples, seed=number))
+        for number, (text, samples) in enumerate(HeldOutTexts(corpus, cuts))
+    ]
+    if not sessions:
+        return Trial([], {})
+    level_uv = float(np.std(np.diff(sessions[0].samples, axis=0)))
+    n_samples = round(60.0 * QUIET_MIN * corpus.rate_hz)
+    noise = white_noise(len(corpus.channels), n_samples, level_uv=level_uv)
+    return Trial(sessions, {"noise: white": noise})
