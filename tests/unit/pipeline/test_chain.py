@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from pipeline.chain import Chain
 from pipeline.values import Event, Marker, Output, Text, Times
 from runtime.engine import Engine, open_engine
-from tests.bundles import CHANNELS, RATE_HZ, make_bundle
+from tests.bundles import CHANNELS, RATE_HZ, make_bundle, pulses
 
 N_SAMPLES = 1500
+HEADS = ("ctc", "selection", "seq2seq")
 
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
     folder = tmp_path_factory.mktemp("bundles")
     opened = {}
-    for head in ("ctc", "selection"):
+    for head in HEADS:
         make_bundle(folder / head, head=head)
         opened[head] = open_engine(folder / head)
     return opened
@@ -76,10 +77,10 @@ def untimed(output: Output) -> Output:
 cuts_of_the_stream = st.lists(st.integers(0, N_SAMPLES), max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     cuts=cuts_of_the_stream,
-    head=st.sampled_from(["ctc", "selection"]),
+    head=st.sampled_from(HEADS),
     late=st.integers(0, 120),
     hole=st.integers(0, N_SAMPLES - 30),
     gap_at=st.integers(100, N_SAMPLES - 1),
@@ -108,7 +109,7 @@ def test_chunking_never_matters(
     assert any(isinstance(o, Text) for o in whole)
 
 
-@pytest.mark.parametrize("head", ["ctc", "selection"])
+@pytest.mark.parametrize("head", HEADS)
 def test_removing_every_label_changes_nothing(engines: dict[str, Engine], head: str) -> None:
     spoken = [Marker("text:hello", 100, 100), Marker("text:end", 700, 700)]
     with_truth = run(
@@ -116,6 +117,15 @@ def test_removing_every_label_changes_nothing(engines: dict[str, Engine], head: 
     )
     bare = [m for m in trials() if not m.text.startswith("label:")]
     assert run(engines[head].chain(), eeg(), [300], bare) == with_truth
+
+
+def test_overlapping_windows_write_what_was_said_once(engines: dict[str, Engine]) -> None:
+    outputs = run(engines["seq2seq"].chain(), pulses("ab aba bb", n_samples=N_SAMPLES), [400])
+    finals = [o for o in outputs if isinstance(o, Text) and o.kind == "final"]
+    assert "".join(f.text for f in finals) == "ab aba bb"
+    starts = [f.samples[0] for f in finals]
+    assert starts == [200 + 40 * k for k in range(9)]
+    assert not any(f.tainted for f in finals)
 
 
 def test_each_sample_is_decoded_once_and_counted(engines: dict[str, Engine]) -> None:
@@ -148,6 +158,27 @@ def test_a_pause_hears_nothing_and_counts_what_it_skips(engines: dict[str, Engin
     assert {f.samples[0] // 200 for f in finals} == {0}
 
 
+def test_windows_after_a_pause_hold_nothing_of_it(engines: dict[str, Engine]) -> None:
+    events = [Event("pause", 350, 350), Event("resume", 470, 470)]
+    chain = engines["seq2seq"].chain()
+    outputs = run(chain, pulses("ababababab", n_samples=N_SAMPLES), [], events=events)
+    finals = [o for o in outputs if isinstance(o, Text) and o.kind == "final"]
+    assert "".join(f.text for f in finals) == "abab" + "bab"
+    assert not [f for f in finals if f.samples[0] >= 350 and f.samples[1] <= 470]
+    assert chain.counters["windows_skipped"] == 12
+    assert chain.counters["windows_due"] == 70
+
+
+def test_after_a_stream_was_lost_nothing_is_said_twice(engines: dict[str, Engine]) -> None:
+    events = [Event("stream_lost", 250, 250), Event("stream_found", 250, 250)]
+    outputs = run(
+        engines["seq2seq"].chain(), pulses("abab", n_samples=N_SAMPLES), [], events=events
+    )
+    finals = [o for o in outputs if isinstance(o, Text) and o.kind == "final"]
+    assert "".join(f.text for f in finals) == "abab"
+    assert [f.tainted for f in finals] == [False, True, True, True]
+
+
 def test_a_window_too_late_for_history_is_skipped_and_told(engines: dict[str, Engine]) -> None:
     samples = np.concatenate([eeg(1), eeg(2), eeg(3), eeg(4)])
     late = 10 + round(5 * RATE_HZ) + 2000
@@ -177,7 +208,7 @@ def test_a_dead_headset_is_silent(engines: dict[str, Engine]) -> None:
     assert not [o for o in outputs if isinstance(o, Text) and o.text and o.samples[0] >= 520]
 
 
-@pytest.mark.parametrize("head", ["ctc", "selection"])
+@pytest.mark.parametrize("head", HEADS)
 def test_a_lost_stream_ends_as_a_recording_does(engines: dict[str, Engine], head: str) -> None:
     lost = Event("stream_lost", N_SAMPLES, N_SAMPLES)
     ended = run(engines[head].chain(), eeg(), [], trials())
@@ -186,7 +217,7 @@ def test_a_lost_stream_ends_as_a_recording_does(engines: dict[str, Engine], head
 
 
 @pytest.mark.parametrize("value", [0.0, 123.0])
-@pytest.mark.parametrize("head", ["ctc", "selection"])
+@pytest.mark.parametrize("head", HEADS)
 def test_a_headset_that_sends_one_value_for_ever_says_nothing(
     engines: dict[str, Engine], head: str, value: float
 ) -> None:
