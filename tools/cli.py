@@ -34,6 +34,7 @@ VERBS = {
     "simulate": "simulated EEG as an LSL stream or as a recording",
     "replay": "a recording through the same chain, or over LSL to a running daemon",
     "calibrate": "fit a speller to one person",
+    "data": "what training would see of recordings, and what is wrong with them",
     "train": "train a network on labelled recordings",
     "train-lm": "make a character language model from text",
     "schema": "the contracts as JSON Schema",

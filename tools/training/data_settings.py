@@ -23,8 +23,8 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     ``max_errors`` of such the reading stops.
 
     ``split_by`` says what training and held-out data never share; ``held_out`` is the latter's
-    share. Texts are cut with up to ``margin_s`` of the rest around them, and rests at least three
-    times as long are examples too.
+    share, and ``split_seed`` decides which they are. Texts are cut with up to ``margin_s`` of the
+    rest around them; what is left of long rests are examples too.
 
     Raises:
         ValueError: a number is out of its range; names it.
@@ -39,6 +39,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     max_errors: int = 5
     split_by: SplitBy = "sentence"
     held_out: float = 0.1
+    split_seed: int = 0
     margin_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -48,6 +49,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
             "n_flat": (0, 4096),
             "max_errors": (1, 10_000),
             "held_out": (0.0, 0.9),
+            "split_seed": (0, 2**62),
             "margin_s": (0.0, 60.0),
         }
         for name, (least, most) in ranges.items():

@@ -17,7 +17,7 @@ from pipeline.errors import RecordingError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from tools.training.data_settings import SplitBy
+    from tools.training.data_settings import DataSettings, SplitBy
 
 N_LENGTHS = 3
 """Strata of text length."""
@@ -32,6 +32,19 @@ class Labelled(Protocol):
     def subject(self) -> str: ...  # noqa: D102
     @property
     def session(self) -> str: ...  # noqa: D102
+
+
+TRAINING, HELD_OUT = "training", "held out"
+
+
+def split_cuts(cuts: Sequence[Labelled], settings: DataSettings) -> dict[str, tuple[int, ...]]:
+    """Return the indices of what :data:`TRAINING` and what :data:`HELD_OUT` has of the cuts.
+
+    Raises:
+        RecordingError: there is too little to share.
+    """
+    shares = {TRAINING: 1.0 - settings.held_out, HELD_OUT: settings.held_out}
+    return split(cuts, by=settings.split_by, shares=shares, seed=settings.split_seed)
 
 
 def split(
