@@ -3,7 +3,7 @@
 Chen and Goodman (1998) for the estimate; Seymore and Rosenfeld (1996) for what to prune: an n-gram
 goes when the training text hardly notices. Back-off weights are renewed after pruning, so that what
 follows any context sums to one. N-grams are strings of characters, with one control character each
-for the start and the end of a phrase.
+for the start and the end of a phrase; ``tools.words`` makes characters of words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 START, END = "\x02", "\x03"
@@ -68,6 +68,7 @@ def train(
     *,
     order: int,
     prune: float = 0.0,
+    unseen: Collection[str] = (),
     on_order: Callable[[int], None] = lambda _: None,
 ) -> NgramModel:
     """Estimate a model of ``order``.
@@ -76,17 +77,21 @@ def train(
         phrases: clean, at least one.
         order: the longest n-gram, at least 1.
         prune: drop an n-gram without which the training text loses fewer nats; 0 drops none.
+        unseen: tokens that may come too; those the phrases lack share what is left for the unseen.
         on_order: told after each order how many are done.
     """
     raw = _raw_counts(phrases, order)
     counts = _kneser_ney_counts(raw)
     p: list[dict[str, float]] = []
     back_off: list[dict[str, float]] = []
-    n_tokens = len(counts[0])
+    missing = [token for token in unseen if token not in counts[0]]
+    n_tokens = len(counts[0]) + len(missing)
     for length, of_length in enumerate(counts, start=1):
         listed, weights = _interpolate(of_length, p[-1] if p else None, n_tokens)
         p.append(listed)
-        if length > 1:
+        if length == 1:
+            listed.update(dict.fromkeys(missing, weights[""] / n_tokens))
+        else:
             back_off.append(weights)
         on_order(length)
     p[0][START] = 0.0
@@ -192,8 +197,11 @@ def _renewed_back_off(listed: list[dict[str, float]]) -> tuple[dict[str, float],
     return tuple(back_off)
 
 
-def arpa_lines(model: NgramModel) -> Iterator[str]:
-    r"""Give the model as ARPA text, line by line, each with its ``\n``."""
+def arpa_lines(model: NgramModel, names: Mapping[str, str] = TOKENS) -> Iterator[str]:
+    r"""Give the model as ARPA text, line by line, each with its ``\n``.
+
+    ``names`` gives characters that do not stand for themselves.
+    """
     yield "\\data\\\n"
     for length, listed in enumerate(model.p, start=1):
         yield f"ngram {length}={len(listed)}\n"
@@ -201,7 +209,7 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
         yield f"\n\\{length}-grams:\n"
         weights = model.back_off[length - 1] if length < model.order else {}
         for gram in sorted(listed):
-            tokens = " ".join(TOKENS.get(c, c) for c in gram)
+            tokens = " ".join(names.get(c, c) for c in gram)
             line = f"{_log10(listed[gram])}\t{tokens}"
             yield f"{line}\t{_log10(weights[gram])}\n" if gram in weights else f"{line}\n"
     yield "\n\\end\\\n"

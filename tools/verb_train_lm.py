@@ -1,4 +1,4 @@
-"""``eegscribe train-lm``: a character language model from text, as an ARPA file."""
+"""``eegscribe train-lm``: a language model of characters or words from text, as an ARPA file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.arpa import MAX_ORDER
 from pipeline.errors import RecordingError, UsageError
-from pipeline.language_model import LanguageModel
-from tools.language_model import NgramModel, arpa_lines, clean_phrases, train
+from tools.language_model import arpa_lines, clean_phrases
+from tools.lm_units import Characters, Words
 from tools.progress import progress
 
 if TYPE_CHECKING:
@@ -22,26 +22,35 @@ if TYPE_CHECKING:
 EXAMPLE = """examples:
   eegscribe train-lm phrases.txt --out lm.arpa
   eegscribe train-lm *.txt --order 6 --prune 0.5 --held-out unseen.txt --out lm.arpa --json
+  eegscribe train-lm phrases.txt --unit word --vocabulary lexicon.txt --out words.arpa
 
 One phrase a line. Without --held-out, a model of nine tenths of the lines is measured on the rest;
 the model that is written has learned from all of them."""
 
 EVERY = 10
-NO_FLOOR = -1e6
+ORDERS = {"character": 6, "word": 3}
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb's arguments."""
     parser = verbs.add_parser(
         "train-lm",
-        help="make a character language model from text",
+        help="make a language model of characters or words from text",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("corpus", type=Path, nargs="+", help="UTF-8 text, one phrase a line")
     parser.add_argument("--out", type=Path, required=True, help="the ARPA file to write")
-    parser.add_argument("--order", type=int, default=6, help="the longest n-gram (%(default)s)")
+    parser.add_argument(
+        "--unit", choices=tuple(ORDERS), default="character", help="what is counted (%(default)s)"
+    )
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        help="words that may come, one a line, as in a lexicon; others are <unk>",
+    )
+    parser.add_argument("--order", type=int, help="the longest n-gram (6 characters, 3 words)")
     parser.add_argument(
         "--prune",
         type=float,
@@ -55,14 +64,19 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    if not 1 <= options.order <= MAX_ORDER:
+    order = ORDERS[options.unit] if options.order is None else options.order
+    if not 1 <= order <= MAX_ORDER:
         raise UsageError(f"--order: got {options.order}, wanted 1 to {MAX_ORDER}")
     if not 0 <= options.prune < math.inf:
         raise UsageError(f"--prune: got {options.prune}, wanted nats, 0 or more")
+    if options.vocabulary and options.unit != "word":
+        raise UsageError("--vocabulary: a list of words is for --unit word")
     phrases = [phrase for path in options.corpus for phrase in read_phrases(path)]
+    units: Characters | Words
+    units = Characters() if options.unit == "character" else Words(options.vocabulary)
     n_fits = 1 if options.held_out else 2
-    with progress("language model", total=n_fits * options.order) as bar:
-        model = train(phrases, order=options.order, prune=options.prune, on_order=bar)
+    with progress("language model", total=n_fits * order) as bar:
+        model = units.train(phrases, order=order, prune=options.prune, on_order=bar)
         if options.held_out:
             unseen, judged = read_phrases(options.held_out), model
         else:
@@ -72,14 +86,15 @@ def run(options: Namespace) -> int:
                 raise RecordingError(
                     f"{options.corpus[0]}: {len(phrases)} phrases, expected at least {EVERY}"
                 )
-            judged = train(
+            judged = units.train(
                 seen,
-                order=options.order,
+                order=order,
                 prune=options.prune,
-                on_order=lambda done: bar(options.order + done),
+                on_order=lambda done: bar(order + done),
             )
-    bits = bits_per_character(judged, unseen)
-    n_bytes = write_text(options.out, "".join(arpa_lines(model)))
+    nats, n_units = units.nats(judged, unseen)
+    bits = nats / math.log(2) / (n_units + len(unseen))
+    n_bytes = write_text(options.out, "".join(arpa_lines(model, units.names())))
     summary = {
         "type": "summary",
         "out": str(options.out),
@@ -87,13 +102,13 @@ def run(options: Namespace) -> int:
         "ngrams": [len(listed) for listed in model.p],
         "bytes": n_bytes,
         "phrases": len(phrases),
-        "characters": sum(map(len, phrases)),
+        f"{options.unit}s": sum(map(units.count, phrases)),
         "held_out_phrases": len(unseen),
-        "held_out_characters": sum(map(len, unseen)),
-        "bits_per_character": bits,
+        f"held_out_{options.unit}s": n_units,
+        f"bits_per_{options.unit}": bits,
         "perplexity": 2.0**bits,
     }
-    _report(summary, as_json=options.json)
+    _report(summary, options.unit, as_json=options.json)
     return 0
 
 
@@ -112,24 +127,6 @@ def read_phrases(path: Path) -> list[str]:
     if not phrases:
         raise RecordingError(f"{path}: no phrases, expected one a line")
     return phrases
-
-
-def bits_per_character(model: NgramModel, phrases: list[str]) -> float:
-    """Return the cross-entropy on ``phrases`` of the model as a daemon reads it.
-
-    The end of a phrase counts as a character. An unknown character costs one of n equal tokens.
-    """
-    vocabulary = tuple(sorted(set("".join(phrases))))
-    lm = LanguageModel.from_arpa(arpa_lines(model), vocabulary=vocabulary, floor=NO_FLOOR)
-    indices = {symbol: k for k, symbol in enumerate(vocabulary)}
-    total = 0.0
-    for phrase in phrases:
-        state = lm.start
-        for symbol in phrase:
-            total += float(lm.scores(state)[indices[symbol]])
-            state = lm.advance(state, indices[symbol])
-        total += lm.end(state)
-    return -total / math.log(2) / (sum(map(len, phrases)) + len(phrases))
 
 
 def write_text(path: Path, text: str) -> int:
@@ -156,7 +153,7 @@ def write_text(path: Path, text: str) -> int:
     return len(data)
 
 
-def _report(summary: dict[str, Any], *, as_json: bool) -> None:
+def _report(summary: dict[str, Any], unit: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary))
         return
@@ -165,7 +162,7 @@ def _report(summary: dict[str, Any], *, as_json: bool) -> None:
         f"{summary['bytes'] / 1e6:.2f} MB, from {summary['phrases']} phrases"
     )
     print(
-        f"held out, {summary['held_out_characters']} characters: "
-        f"{summary['bits_per_character']:.3f} bits a character, "
+        f"held out, {summary[f'held_out_{unit}s']} {unit}s: "
+        f"{summary[f'bits_per_{unit}']:.3f} bits a {unit}, "
         f"perplexity {summary['perplexity']:.2f}"
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from pipeline.language_model import LanguageModel
+from pipeline.word_language_model import WordLanguageModel
 from tools.cli import main
 
 if TYPE_CHECKING:
@@ -84,3 +86,36 @@ def test_a_fault_is_one_sentence(
     assert says in error
     assert error.count("\n") == 1
     assert not (folder / "lm.arpa").exists()
+
+
+def test_a_model_of_words_is_written_and_measured(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("you\tY UW\nyou\tY AH\ni\tAY\nrun\tR AH N\nxylophone\tZ AY\n")
+    out = tmp_path / "words.arpa"
+    arguments = ["--unit", "word", "--vocabulary", str(lexicon), "--out", str(out), "--json"]
+    assert main(["train-lm", str(corpus), *arguments]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["order"] == 3
+    assert summary["words"] == 36
+    assert summary["held_out_words"] == 2
+    assert summary["perplexity"] == pytest.approx(2 ** summary["bits_per_word"])
+    lm = WordLanguageModel.from_arpa(
+        out.read_text().splitlines(), words=("run", "read", "xylophone", "you")
+    )
+    after_you, _ = lm.scores(np.array([lm.start] * 4), np.arange(4))
+    assert np.all(after_you < 0)
+    assert lm.unigrams[0] > lm.unigrams[2]  # said, and only listed
+    tokens = {line.split()[1] for line in out.read_text().splitlines() if line[:1] == "-"}
+    assert tokens == {"<s>", "</s>", "<unk>", "you", "i", "run", "xylophone"}
+    p = np.exp(lm.scores(np.zeros(3, np.int64), np.array([0, 2, 3]))[0])
+    assert 0.1 < p.sum() < 1.0
+
+
+def test_a_list_of_words_is_for_words(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "lm.arpa")
+    assert main(["train-lm", str(corpus), "--vocabulary", str(corpus), "--out", out]) == 2
+    assert "--vocabulary: a list of words is for --unit word" in capsys.readouterr().err
