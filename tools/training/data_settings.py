@@ -18,9 +18,9 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     rows where it begins with ``text_prefix``. ``people`` maps file names, with ``*`` and ``?``, to
     ``subject`` or ``subject/session`` where the names and headers do not say who it was.
 
-    What is refused: a span of text longer than ``longest_s``, or with more than ``max_missing`` of
-    its values no numbers, or with more than ``n_flat`` channels that never change; after
-    ``max_errors`` of such the reading stops.
+    What is refused: a span of text longer than ``longest_s``, or with more than ``fastest_hz``
+    characters a second, or with more than ``max_missing`` of its values no numbers, or with more
+    than ``n_flat`` channels that never change; after ``max_errors`` of such the reading stops.
 
     ``split_by`` says what training and held-out data never share; ``held_out`` is the latter's
     share, and ``split_seed`` decides which they are. Texts are cut with up to ``margin_s`` of the
@@ -34,6 +34,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     text_prefix: str = "text:"
     people: dict[str, str] = msgspec.field(default_factory=dict)
     longest_s: float = 600.0
+    fastest_hz: float = 40.0
     max_missing: float = 0.01
     n_flat: int = 0
     max_errors: int = 5
@@ -45,6 +46,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         ranges = {
             "longest_s": (0.0, 3600.0),
+            "fastest_hz": (0.0, 1000.0),
             "max_missing": (0.0, 1.0),
             "n_flat": (0, 4096),
             "max_errors": (1, 10_000),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import msgspec
 import numpy as np
 
-from pipeline.errors import RecordingError
 from pipeline.filters import FilterChain
 from runtime.paradigm import ALPHABET
 from runtime.synthesis import SynthesisSettings, synthesise
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.training.labelled_text import TextRecording
-
-HELD_OUT_EVERY = 10
 
 BATCHES_SORTED = 16
 """So many batches' worth of examples is sorted by length at once."""
@@ -257,43 +253,3 @@ class RecordedExamples:
             order[first : first + together] = some[np.argsort(self._lengths[some], kind="stable")]
         batches = order.reshape(self.steps_per_epoch, self.n_batch)
         return rng.permutation(batches, axis=0)
-
-
-def held_out(recording: TextRecording) -> list[tuple[str, Samples]]:
-    """Return the text and raw samples of every tenth span, with the second around it."""
-    margin = round(recording.rate_hz)
-    return [
-        (span.text, recording.samples[max(0, span.start - margin) : span.stop + margin])
-        for span in recording.spans[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    ]
-
-
-def cut_examples(recording: TextRecording, spec: PipelineSpec) -> list[Example]:
-    """Return the recording's spans with a second of rest around each, and the long rests.
-
-    Every tenth span is left out, see :func:`held_out`.
-
-    Raises:
-        RecordingError: a character is not in the vocabulary; names it.
-    """
-    filtered = FilterChain(spec).push(recording.samples)
-    margin = round(spec.rate_hz)
-    index = {symbol: k for k, symbol in enumerate(spec.vocabulary)}
-    examples: list[Example] = []
-    quiet_from = 0
-    for k, span in enumerate(recording.spans):
-        unknown = sorted(set(span.text) - index.keys())
-        if unknown:
-            raise RecordingError(
-                f"{recording.name}: text {span.text!r} at sample {span.start} has {unknown[0]!r}, "
-                "wanted characters of the vocabulary"
-            )
-        following = recording.spans[k + 1].start if k + 1 < len(recording.spans) else len(filtered)
-        start, stop = max(quiet_from, span.start - margin), min(span.stop + margin, following)
-        labels = tuple(index[symbol] for symbol in span.text)
-        if (k + 1) % HELD_OUT_EVERY:
-            examples.append(Example(filtered[start:stop], labels))
-        if following - stop > 3 * margin:
-            examples.append(Example(filtered[stop:following], ()))
-        quiet_from = span.stop
-    return examples

@@ -26,7 +26,7 @@ class Problems:
         if len(self._lines) >= self._limit:
             listed = "\n".join(f"  {line}" for line in self._lines)
             many = "1 error" if self._limit == 1 else f"{self._limit} errors"
-            raise RecordingError(f"{many} in the data, stopped there (--max-errors):\n{listed}")
+            raise RecordingError(f"{many} in the data, stopped there (max_errors):\n{listed}")
 
     @property
     def lines(self) -> tuple[str, ...]:

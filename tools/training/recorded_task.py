@@ -13,7 +13,7 @@ from tools.training.cuts import cut_corpus
 from tools.training.evaluation import HeldOut
 from tools.training.head import Heard, head_of, network_settings
 from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
-from tools.training.splits import split
+from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.tasks import QUIET_MIN, Task, Trial
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def recorded_task(
             patch_samples=network_settings(recipe, heard).patch_samples,
             n_batch=given.n_batch,
             seed=training.seed,
-            augmentation=given.augment if name == "training" else None,
+            augmentation=given.augment if name == TRAINING else None,
         )
         return head.batches(recipe, spec, sessions)
 
@@ -71,29 +71,26 @@ def recorded_task(
         kind="recorded",
         heard=heard,
         spec=spec,
-        examples=batches("training"),
-        validation=batches("validation") if parts["validation"] else None,
+        examples=batches(TRAINING),
+        validation=batches(VALIDATION) if parts[VALIDATION] else None,
         data=corpus.digests(),
-        texts=tuple(cut.text for cut in parts["training"] if cut.text),
+        texts=tuple(cut.text for cut in parts[TRAINING] if cut.text),
         example=np.cumsum(noise, axis=0).astype(np.float32),  # nobody's EEG goes into a bundle
         arpa=arpa,
         readme=README,
         control_is="phases randomised",
-        trial=lambda: _trial(corpus, parts["held out"]),
+        trial=lambda: _trial(corpus, parts[HELD_OUT]),
     )
 
 
 def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
     """Return the cuts of each part; validation takes as much as is held out, where it is heard."""
-    given = recipe.data
-    validation = given.held_out if recipe.training.validate_every else 0.0
-    shares = {
-        "training": 1.0 - validation - given.held_out,
-        "validation": validation,
-        "held out": given.held_out,
+    validation = recipe.data.held_out if recipe.training.validate_every else 0.0
+    found = split_cuts(cuts, recipe.data, validation=validation)
+    return {
+        name: tuple(cuts[k] for k in found.get(name, ()))
+        for name in (TRAINING, VALIDATION, HELD_OUT)
     }
-    found = split(cuts, by=given.split_by, shares=shares, seed=recipe.training.seed)
-    return {name: tuple(cuts[k] for k in places) for name, places in found.items()}
 
 
 def _trial(corpus: Corpus, cuts: Sequence[Cut]) -> Trial:

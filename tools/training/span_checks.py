@@ -85,7 +85,12 @@ def _place_fault(signal: Signal, span: TextSpan, settings: DataSettings) -> str:
         )
     length_s = (span.stop - span.start) / rate_hz
     if length_s > settings.longest_s:
-        return f"takes {length_s:.0f} s, wanted at most {settings.longest_s:g} s"
+        return f"takes {length_s:.0f} s, wanted at most {settings.longest_s:g} s (longest_s)"
+    if len(span.text) > settings.fastest_hz * length_s:
+        return (
+            f"has {len(span.text)} characters in {length_s:.2f} s, wanted at most"
+            f" {settings.fastest_hz:g} a second (fastest_hz)"
+        )
     return ""
 
 

@@ -34,17 +34,31 @@ class Labelled(Protocol):
     def session(self) -> str: ...  # noqa: D102
 
 
-TRAINING, HELD_OUT = "training", "held out"
+TRAINING, VALIDATION, HELD_OUT = "training", "validation", "held out"
 
 
-def split_cuts(cuts: Sequence[Labelled], settings: DataSettings) -> dict[str, tuple[int, ...]]:
-    """Return the indices of what :data:`TRAINING` and what :data:`HELD_OUT` has of the cuts.
+def split_cuts(
+    cuts: Sequence[Labelled], settings: DataSettings, *, validation: float = 0.0
+) -> dict[str, tuple[int, ...]]:
+    """Return the indices of the cuts of each part; ``validation`` is a share of all of them too.
+
+    What is held out is the same whether there is validation or not.
 
     Raises:
         RecordingError: there is too little to share.
     """
-    shares = {TRAINING: 1.0 - settings.held_out, HELD_OUT: settings.held_out}
-    return split(cuts, by=settings.split_by, shares=shares, seed=settings.split_seed)
+    by, seed = settings.split_by, settings.split_seed
+    kept = 1.0 - settings.held_out
+    first = split(cuts, by=by, shares={TRAINING: kept, HELD_OUT: settings.held_out}, seed=seed)
+    if not validation:
+        return first
+    left = first[TRAINING]
+    share = min(validation / kept, 0.5)
+    shares = {TRAINING: 1.0 - share, VALIDATION: share}
+    second = split([cuts[k] for k in left], by=by, shares=shares, seed=seed)
+    return {name: tuple(left[k] for k in own) for name, own in second.items()} | {
+        HELD_OUT: first[HELD_OUT]
+    }
 
 
 def split(

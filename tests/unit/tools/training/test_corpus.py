@@ -52,6 +52,7 @@ def damaged_samples(kind: str) -> np.ndarray:
         ("ab", "missing", "lacks 6.7% of its values"),
         ("ab", "flat", "1 flat channels (Cz)"),
         ("q" * 10_001, "", "has 10001 characters"),
+        ("q" * 50, "", "50 characters in 1.00 s"),
     ],
 )
 def test_a_span_that_cannot_be_used_is_left_out_and_told(

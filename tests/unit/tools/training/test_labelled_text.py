@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from pipeline.errors import RecordingError
-from pipeline.spec import CtcDecoder
 from pipeline.values import Marker
-from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.recording import RecordingSource
 from runtime.simulated import SimulatedSource
-from runtime.synthesis import SynthesisSettings, synthesise
-from tools.training.bundle import ctc_spec
-from tools.training.examples import cut_examples
-from tools.training.labelled_text import TextSpan, read_text_recording, text_spans
+from runtime.synthesis import synthesise
+from tools.training.labelled_text import (
+    FOREVER,
+    TextSpan,
+    find_spans,
+    read_text_recording,
+    text_spans,
+)
 from tools.verb_simulate import write_xdf
 
 if TYPE_CHECKING:
@@ -55,21 +57,16 @@ def test_a_written_simulation_reads_as_the_same_recording(tmp_path: Path) -> Non
     np.testing.assert_array_equal(read.samples, direct.samples)
 
 
-def test_examples_hold_each_span_once_and_the_long_rests() -> None:
-    settings = SynthesisSettings(between_s=8.0, tail_s=9.0)
-    spec = ctc_spec(
-        rate_hz=250.0, channels=CHANNELS, vocabulary=("", *ALPHABET), hop_samples=20,
-        notch_hz=50.0, decoder=CtcDecoder(),
+def test_what_does_not_pair_is_lost_and_the_others_are_found() -> None:
+    found = find_spans(
+        marks("text:a", "text:end", "text:b", "text:c", "text:d", "text:end", "text:end", "text:e",
+              "text:end", "text:f")
     )  # fmt: skip
-    source = SimulatedSource(["ab", "c"], seed=1, settings=settings)
-    recording = read_text_recording(source, name="r")
-    examples = cut_examples(recording, spec)
-    assert [e.labels for e in examples] == [(1, 2), (), (3,), ()]
-    assert all(e.samples.shape[1] == len(CHANNELS) for e in examples)
-    assert sum(len(e.samples) for e in examples) <= len(recording.samples)
-    few = ctc_spec(
-        rate_hz=250.0, channels=CHANNELS, vocabulary=("", "a", "b"), hop_samples=20,
-        notch_hz=50.0, decoder=CtcDecoder(),
-    )  # fmt: skip
-    with pytest.raises(RecordingError, match="'c'"):
-        cut_examples(recording, few)
+    assert found.spans == (TextSpan("a", 0, 10), TextSpan("e", 70, 80))
+    assert found.lost == ((20, 50), (50, 60), (90, FOREVER))
+    assert [fault.split(",")[0] for fault in found.faults] == [
+        "marker 'text:c' at sample 30",
+        "marker 'text:d' at sample 40",
+        "marker 'text:end' at sample 60",
+        "marker 'text:f' without a text:end",
+    ]

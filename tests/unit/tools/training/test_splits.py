@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RecordingError
 from tests.given import DATA, needs_data
-from tools.training.splits import assign, check_disjoint, group_of, split
+from tools.training.data_settings import DataSettings
+from tools.training.splits import (
+    HELD_OUT,
+    TRAINING,
+    VALIDATION,
+    assign,
+    check_disjoint,
+    group_of,
+    split,
+    split_cuts,
+)
 
 NINE_TENTHS = {"train": 0.9, "held out": 0.1}
 THREE = {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -124,6 +134,18 @@ def test_parts_are_disjoint_complete_and_a_function_of_the_seed(
     assert all(parts.values())
     assert sorted(k for own in parts.values() for k in own) == list(range(len(items)))
     check_disjoint({n: [items[k] for k in own] for n, own in parts.items()}, by=by)  # type: ignore[arg-type]
+
+
+def test_what_is_held_out_is_the_same_with_and_without_validation() -> None:
+    items = [Item(f"text {k}") for k in range(40)]
+    settings_ = DataSettings(held_out=0.2, split_seed=3)
+    without = split_cuts(items, settings_)
+    found = split_cuts(items, settings_, validation=0.2)
+    assert found[HELD_OUT] == without[HELD_OUT]
+    assert set(found[TRAINING]) | set(found[VALIDATION]) == set(without[TRAINING])
+    assert [len(found[name]) for name in (TRAINING, VALIDATION, HELD_OUT)] == [24, 8, 8]
+    other = split_cuts(items, DataSettings(held_out=0.2, split_seed=4))
+    assert other[HELD_OUT] != without[HELD_OUT]
 
 
 @needs_data
