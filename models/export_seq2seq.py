@@ -176,7 +176,7 @@ def check_parity(
         rows = torch.from_numpy(samples).double().expand(step.n_rows, -1, -1)  # (R, T, C)
         with torch.no_grad():
             wanted = exact(rows, torch.from_numpy(tokens))  # (R, L, V), (R, L, F)
-        log_probs, attention = run_steps(exported, samples, tokens)
+        log_probs, attention = run_steps(exported, run_encoder(exported, samples), tokens)
         off = np.abs(np.exp(log_probs) - np.exp(wanted[0].numpy())).max()
         off = max(off, np.abs(attention - wanted[1].numpy()).max())
         if not off <= tolerance:
@@ -188,28 +188,34 @@ def check_parity(
     return worst
 
 
+def run_encoder(exported: ExportedSeq2Seq, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the memory (1, F, D) of a window (1, T, C)."""
+    (memory,) = _session(exported.encoder.data).run(None, {"samples": samples})
+    return np.asarray(memory)
+
+
 def run_steps(
-    exported: ExportedSeq2Seq, samples: NDArray[np.float32], tokens: NDArray[np.int64]
+    exported: ExportedSeq2Seq, memory: NDArray[np.float32], tokens: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return log-probabilities (R, L, V) and attention (R, L, F) of ``tokens`` (R, L).
 
-    ``samples`` (1, T, C) is the window; column l tells of what follows ``tokens[:, :l + 1]``.
+    ``memory`` is (1, F, D); column l tells of what follows ``tokens[:, :l + 1]``.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    encoder, decoder = (
-        onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        for data in (exported.encoder.data, exported.step_data)
-    )
-    (memory,) = encoder.run(None, {"samples": samples})
+    session = _session(exported.step_data)
     cache = {pair.input: np.zeros(pair.shape, np.float32) for pair in exported.step.cache}
     found = []
     for k in range(tokens.shape[1]):
         given = {"tokens": tokens[:, k], "position": np.array([k]), "memory": memory}
-        log_probs, attention, *following = decoder.run(None, given | cache)
+        log_probs, attention, *following = session.run(None, given | cache)
         cache = dict(zip(cache, following, strict=True))
         found.append((log_probs, attention))
     log_probs, attention = (np.stack(each, axis=1) for each in zip(*found, strict=True))
     return log_probs, attention
+
+
+def _session(data: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -109,6 +109,10 @@ class Transformer(Seq2SeqNetwork):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__(settings)
         s = settings
+        if s.n_width % s.n_heads or s.n_width % 2:
+            raise ValueError(
+                f"n_width: {s.n_width} must be even and a multiple of {s.n_heads} heads"
+            )
         self.n_hidden = s.n_width
         n_offsets = s.back_frames + 1 + s.ahead_frames
         self.enter = nn.Linear(s.n_features, s.n_width)

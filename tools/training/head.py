@@ -69,12 +69,16 @@ def head_of(family: str) -> Head:
         UsageError: no such family, or one that is trained here by nobody.
     """
     from models.network import CtcNetwork
+    from models.seq2seq import Seq2SeqNetwork
     from tools.training.ctc_head import CtcHead
+    from tools.training.seq2seq_head import Seq2SeqHead
 
     made = network_class(family)
     if issubclass(made, CtcNetwork):
         return CtcHead()
-    raise UsageError(f"family: got {family!r}, wanted a CtcNetwork")
+    if issubclass(made, Seq2SeqNetwork):
+        return Seq2SeqHead()
+    raise UsageError(f"family: got {family!r}, wanted a CtcNetwork or a Seq2SeqNetwork")
 
 
 def network_settings(recipe: Recipe, heard: Heard) -> NetworkSettings:

@@ -66,7 +66,7 @@ class WindowBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class WindowCut:
     """How windows are cut: ``window_samples`` long, in frames of ``patch_samples``.
 
     A symbol belongs to a window that ends ``settle_samples`` or more behind it, and begins no later
@@ -151,10 +151,15 @@ class Windows:
     """
 
     sessions: Sessions
-    cut: Cut
+    cut: WindowCut
     max_symbols: int
     seed: int
     per_session: int = 1
+
+    @property
+    def n_batch(self) -> int:
+        """Windows a step."""
+        return self.sessions.n_batch
 
     def batch(self, step: int, *, progress: float, rows: slice | None = None) -> WindowBatch:
         """Return the batch of ``step``, or ``rows`` of it.
@@ -163,7 +168,7 @@ class Windows:
             RecordingError: a text is longer than the network can write, or no session as long as
                 a window.
         """
-        wanted = range(self.sessions.n_batch)[rows or slice(None)]
+        wanted = range(self.n_batch)[rows or slice(None)]
         needed = sorted({row // self.per_session for row in wanted})
         examples = {row: self._session(step, row, progress) for row in needed}
         windows = []
@@ -186,9 +191,7 @@ class Windows:
     def _session(self, step: int, row: int, progress: float) -> Example:
         """Return the session of ``row``; another one instead if it is shorter than a window."""
         for number in range(MOST_DRAWN):
-            example = self.sessions.example(
-                step, row + number * self.sessions.n_batch, progress=progress
-            )
+            example = self.sessions.example(step, row + number * self.n_batch, progress=progress)
             if example.on is None or len(example.samples) >= self.cut.window_samples:
                 return example
         raise RecordingError(
