@@ -39,7 +39,9 @@ def replayed(recording: Path, bundle: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("head", "n_samples", "speed"), [("ctc", 5000, 4), ("selection", 5000, 2)])
+@pytest.mark.parametrize(
+    ("head", "n_samples", "speed"), [("ctc", 5000, 4), ("seq2seq", 5000, 4), ("selection", 5000, 2)]
+)
 def test_a_recording_over_lsl_gives_the_finals_of_its_replay(
     tmp_path: Path, head: str, n_samples: int, speed: float
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jiwer
 import pytest
 
-from tests.bundles import make_bundle
+from tests.bundles import make_bundle, pulses
 from tests.recordings import noise, trial_markers, write_recording
 from tools.cli import main
 
@@ -45,6 +45,27 @@ def test_a_long_transcript_is_scored_whole(
     assert len(transcript) > 1000
     assert summary["transcript"] == transcript
     assert summary["cer"] == pytest.approx(jiwer.cer("ab " * 500, transcript))
+
+
+def test_a_seq2seq_bundle_writes_what_is_said_and_takes_its_decoders_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_bundle(tmp_path / "b", head="seq2seq")
+    said = "ab ba b ab"
+    markers = [(200, f"text:{said}"), (700, "text:end")]
+    recording = write_recording(tmp_path / "r.xdf", pulses(said, n_samples=3000), markers)
+    words = (recording, "--bundle", tmp_path / "b", "--json")
+    assert replay(capsys, *words)[-1]["cer"] == 0.0
+    greedy = replay(capsys, *words, "--set", "decoder.method=greedy")
+    assert greedy[-1]["transcript"] == said
+    in_words = replay(capsys, *words, "--set", "decoder.commit_words=true")
+    finals = [m["text"] for m in in_words if m.get("topic") == "text.final"]
+    assert finals == ["ab ", "ba ", "b ", "ab"]
+    wide = ["replay", *map(str, words), "--set", "decoder.beam=9"]
+    assert main(wide) == 2
+    assert capsys.readouterr().err == (
+        "eegscribe: --set: decoder.beam: got 9, wanted at most 4 rows\n"
+    )
 
 
 def test_canonical_is_text_and_events_without_session_and_clocks(

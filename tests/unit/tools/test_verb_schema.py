@@ -11,6 +11,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from tests.bundles import make_bundle
 from tools.cli import main
 from tools.verb_schema import CONTRACTS, contract_schema
 
@@ -79,6 +80,14 @@ def test_the_configuration_may_have_one_stream_or_several() -> None:
 )
 def test_the_schema_refuses_what_the_daemon_refuses(change: dict[str, Any]) -> None:
     assert not valid("config", tomllib.loads(CONFIG) | change)
+
+
+@pytest.mark.parametrize("head", ["ctc", "selection", "seq2seq"])
+def test_a_bundles_manifest_is_a_manifest(tmp_path: Path, head: str) -> None:
+    make_bundle(tmp_path / "b", head=head)
+    manifest = json.loads((tmp_path / "b/manifest.json").read_text())
+    assert valid("manifest", manifest)
+    assert not valid("manifest", manifest | {"step": {"path": "step.onnx"}})
 
 
 @pytest.mark.parametrize("name", ["ssvep32_layout.json", "p300_layout.json"])
