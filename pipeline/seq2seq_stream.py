@@ -119,7 +119,7 @@ class Seq2SeqStream:
 
     def reset(self) -> None:
         """Forget everything, as if new."""
-        self._settled: deque[Spoken] = deque(maxlen=max(1, self._search.n_longest // 2))
+        self._settled: deque[Spoken] = deque(maxlen=self._search.n_longest)
         self._said = self._start_of_sentence()
         self._last_said = 0
         self._earlier: deque[tuple[int, ...]] = deque(maxlen=self._settings.n_agree - 1)

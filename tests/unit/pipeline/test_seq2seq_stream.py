@@ -153,6 +153,17 @@ def test_an_open_word_waits_for_its_end_or_for_the_endpoint() -> None:
     assert text(listener.hear_truth(truth, 12)) == "c"
 
 
+def test_as_much_as_a_hypothesis_can_hold_is_written_once() -> None:
+    listener = Listener(max_symbols=8)
+    truth = spoken("abcabacb" + "cabcbabc", every=26)  # 8 in a window, all of them settled at last
+    for _ in range(50):
+        stop = listener.start + WINDOW_SAMPLES
+        for final in finals(listener.hear(listener.line(truth))):
+            assert stop - final.samples[1] <= 40 + 2 * HOP_SAMPLES
+    assert text(listener.outputs) == "abcabacb" + "cabcbabc"
+    assert not events(listener.outputs)
+
+
 def test_a_word_longer_than_the_window_leaves_in_parts() -> None:
     listener = Listener(commit_words=True)
     truth = spoken("abc" * 20, every=30)
