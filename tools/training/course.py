@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ import torch
 from pipeline.spec import Settings
 from tools.progress import progress
 from tools.training import checkpoint
+from tools.training.diagnostics import make_observer
 from tools.training.fabric import Accelerator, launch, make_fabric
 from tools.training.head import head_of, network_settings
 from tools.training.loop import check_resumable, train
@@ -64,6 +67,11 @@ class Course:
     keep_at_min: tuple[float, ...] = ()
     is_json: bool = False
 
+    @property
+    def diagnostics(self) -> Path:
+        """Where diagnostics go: a folder beside that of the training, kept when this is removed."""
+        return self.folder.with_suffix(".diagnostics")
+
 
 def make_task(course: Course, *, arpa: bytes | None) -> Task:
     """Return the task of a course.
@@ -94,7 +102,7 @@ def complete(course: Course, task: Task) -> Learner:
             accelerator=course.accelerator,
             n_devices=course.n_devices,
         )
-        launch(fabric, _work_apart, course)
+        launch(fabric, partial(_work_apart, course=course))
     precision = course.recipe.training.precision
     return _work(make_fabric(precision, accelerator=course.accelerator), course, task)
 
@@ -147,6 +155,7 @@ def _work(fabric: Fabric, course: Course, task: Task) -> Learner:
     settings = course.recipe.training
     learner = head_of(course.recipe.family).learner(course.recipe, task.heard)
     is_first = fabric.is_global_zero
+    observer = make_observer(course.recipe.diagnostics, course.diagnostics)
 
     def on_rows(rows: list[Row]) -> None:
         if course.is_json and is_first:
@@ -165,6 +174,13 @@ def _work(fabric: Fabric, course: Course, task: Task) -> Learner:
             keep_at_min=course.keep_at_min,
             on_step=bar if is_first else None,
             on_rows=on_rows,
+            observer=observer,
+        )
+    for alarm in observer.alarms:
+        print(
+            f"{course.diagnostics}: {alarm.kind} gradients of {alarm.part} at step {alarm.step}"
+            f" ({alarm.rule})",
+            file=sys.stderr,
         )
     return learner
 

@@ -49,10 +49,10 @@ def make_fabric(
     return fabric
 
 
-def launch(fabric: Fabric, work: Callable[..., None], *given: Any) -> None:
-    """Run ``work(fabric, *given)`` in every process; ``given`` travels to them by copy."""
+def launch(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
+    """Run ``work`` in every process; it travels to them by copy."""
     with quiet():
-        fabric.launch(work, *given)
+        fabric.launch(work)
 
 
 @contextlib.contextmanager
