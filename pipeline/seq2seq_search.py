@@ -184,14 +184,14 @@ class _Beam:
     def take(self, log_probs: NDArray[np.float32], attention: Attention) -> None:
         """Take the step's results for this beam's rows, and say what the next step is given."""
         n_open = len(self._scores)
-        attention = np.nan_to_num(attention[:n_open])
+        attention = np.fmin(np.fmax(attention[:n_open], 0), 1)  # what is no number is 0
         if self._forced:
             self._coverage += attention
             self.tokens = np.array([self._forced.pop()])
             self.parents = np.zeros(1, np.int64)
             return
-        log_p = np.nan_to_num(log_probs[:n_open].astype(np.float64), nan=LOWEST, posinf=LOWEST)
-        np.maximum(log_p, LOWEST, out=log_p)
+        log_p = np.fmax(log_probs[:n_open].astype(np.float64), LOWEST)
+        np.minimum(log_p, 0.0, out=log_p)
         must_end = self._n_symbols >= self._n_most
         may_end = self._n_symbols >= self._n_least or must_end
         if self._settings.method == "greedy":
