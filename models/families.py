@@ -21,6 +21,7 @@ FAMILIES = {
     "gru-ctc": "models.gru_ctc:GruCtc",
     "conformer-ctc": "models.conformer_ctc:ConformerCtc",
     "recurrent": "models.recurrent:Recurrent",
+    "speech-gru": "models.speech_gru:SpeechGru",
     "transformer": "models.transformer:Transformer",
 }
 

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from pipeline.spec import Band, PipelineSpec
 
 
+IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
 def design_band(band: Band, *, rate_hz: float) -> Band:
     """Return ``band`` with its ``sos``: Butterworth sections first, then one per notch.
+
+    A band without edges and notch lets everything pass: for features that are no EEG.
 
     Raises:
         ValueError: an edge or notch outside ``(0, rate_hz / 2)``, or edges in the wrong order.
@@ -48,6 +53,8 @@ def design_band(band: Band, *, rate_hz: float) -> Band:
             if harmonic * band.notch_hz < nyquist_hz:
                 b, a = signal.iirnotch(harmonic * band.notch_hz, band.notch_q, fs=rate_hz)
                 sections.append(np.concatenate([b, a])[np.newaxis])
+    if not sections:
+        sections.append(np.array([IDENTITY]))
     sos = tuple(tuple(float(v) for v in row) for block in sections for row in block)
     return msgspec.structs.replace(band, sos=sos)
 

@@ -112,12 +112,16 @@ def designed(
 ) -> PipelineSpec:
     """Return the whole pipeline of the recipe, filters designed; the blank comes first.
 
+    A band whose sections are given stays as it is.
+
     Raises:
         UsageError: a filter that cannot be.
     """
     signal = recipe.signal
     bands = tuple(
-        msgspec.structs.replace(band, notch_hz=band.notch_hz or signal.line_hz)
+        band
+        if band.sos
+        else msgspec.structs.replace(band, notch_hz=band.notch_hz or signal.line_hz)
         for band in signal.bands
     )
     try:

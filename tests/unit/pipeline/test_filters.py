@@ -134,3 +134,18 @@ def test_stability_agrees_with_the_roots(values: list[float]) -> None:
     radius = np.abs(np.roots([1.0, a1, a2])).max(initial=0.0)
     if abs(radius - 1.0) > 1e-6:
         assert is_stable(Band(sos=((b0, b1, b2, 1.0, a1, a2),))) == (radius < 1.0)
+
+
+def test_a_band_without_edges_lets_everything_pass() -> None:
+    band = design_band(Band(low_hz=None, high_hz=None), rate_hz=50.0)
+    assert is_stable(band)
+    given = PipelineSpec(
+        rate_hz=50.0,
+        channels=("a", "b"),
+        bands=(band,),
+        window=SlidingWindow(window_samples=4, hop_samples=4),
+        decoder=CtcDecoder(),
+        vocabulary=("", "a"),
+    )
+    samples = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
+    assert np.array_equal(FilterChain(given).push(samples), samples)
