@@ -80,8 +80,8 @@ class Seq2SeqStream:
 
         Raises:
             ValueError: the vocabulary has no end, a time is not a whole number of samples, the
-                search is beyond the stepper, or nothing could be stable before it leaves the
-                window.
+                search is beyond the stepper, or nothing could be stable or agreed on before it
+                leaves the window.
         """
         if not vocabulary or vocabulary[END] != "":
             raise ValueError(f"vocabulary: got {vocabulary[:1]}, expected the end '' first")
@@ -103,10 +103,13 @@ class Seq2SeqStream:
                 f"decoder.stability_s: got {settings.stability_s:g}, wanted at most "
                 f"{most / rate_hz:g}, the window less its hop"
             )
+        if settings.n_agree * window.hop_samples > window.window_samples:
+            raise ValueError(
+                f"decoder.n_agree: got {settings.n_agree}, wanted at most "
+                f"{window.window_samples // window.hop_samples}, the windows that share a sample"
+            )
         self._most_back = round(JUMP_BACK_S * rate_hz)
-        self._backspace = (
-            self._vocabulary.index(BACKSPACE) if BACKSPACE in self._vocabulary else None
-        )
+        self._backspace = {s: k for k, s in enumerate(vocabulary)}.get(BACKSPACE)
         self._search = Seq2SeqSearch(
             stepper,
             settings,
@@ -293,8 +296,7 @@ class Seq2SeqStream:
                     break
         self._commit(len(self._tail), out)
         if out and self._rest:
-            confidence = self._confidence(self._rest, self._share(self._rest))
-            out.append(self._abstained(self._rest, "repeats", confidence))
+            out.append(self._abstained(self._rest, "repeats", self._share(self._rest)))
         self._begin_sentence()
 
     def _begin_sentence(self) -> None:
@@ -312,7 +314,7 @@ class Seq2SeqStream:
         for part in split_at_actions(piece, self._vocabulary):
             confidence = self._confidence(part, piece_share)
             if confidence < self._settings.abstain_below:
-                out.append(self._abstained(part, "unsure", confidence))
+                out.append(self._abstained(part, "unsure", piece_share))
                 continue
             symbols, delete, text = self._spell(part)
             span, tainted = self._span(part), self._is_tainted
@@ -326,8 +328,7 @@ class Seq2SeqStream:
         """Leave the start of the tail out of the text, and say so."""
         if n_symbols:
             piece = self._tail[:n_symbols]
-            confidence = self._confidence(piece, self._share(piece))
-            out.append(self._abstained(piece, reason, confidence))
+            out.append(self._abstained(piece, reason, self._share(piece)))
             self._drop(n_symbols)
 
     def _drop(self, n_symbols: int) -> None:
@@ -361,8 +362,8 @@ class Seq2SeqStream:
             self._shown = symbols
             out.append(self.partial())
 
-    def _abstained(self, piece: list[Spoken], reason: str, confidence: float) -> Event:
-        span = self._span(piece)
+    def _abstained(self, piece: list[Spoken], reason: str, piece_share: float) -> Event:
+        span, confidence = self._span(piece), self._confidence(piece, piece_share)
         _, delete, text = self._spell(piece)
         figures: dict[str, Figure] = {"reason": reason, "text": text, "delete": delete}
         figures |= {"confidence": confidence, "start": span[0]}

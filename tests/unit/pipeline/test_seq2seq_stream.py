@@ -450,6 +450,8 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Listener(stability_s=1.9)
     with pytest.raises(ValueError, match=r"decoder\.endpoint_s: 0\.123 s at 100\.0 Hz"):
         Listener(endpoint_s=0.123)
+    with pytest.raises(ValueError, match=r"decoder\.n_agree: got 11, wanted at most 10, the windo"):
+        Listener(n_agree=11)
     with pytest.raises(ValueError, match="expected the end ''"):
         Seq2SeqStream(
             Seq2SeqDecoder(beam=1),
