@@ -21,6 +21,7 @@ from tools.training.checkpoint import Best, Counters
 from tools.training.fabric import make_fabric
 from tools.training.learner import Opaque
 from tools.training.metrics import Metrics
+from tools.training.observer import Observer, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ def train(
     keep_at_min: Sequence[float] = (),
     on_step: Callable[[int], None] | None = None,
     on_rows: Callable[[list[Row]], None] | None = None,
+    observer: Observer | None = None,
 ) -> None:
     """Train ``learner``; goes on from the checkpoint in ``folder`` where there is one.
 
@@ -64,6 +66,7 @@ def train(
         keep_at_min: minutes of training at which the network's weights are kept for a look.
         on_step: hears how many steps are done.
         on_rows: hears the figures of many steps at a time.
+        observer: looks at what the training does.
 
     Raises:
         UsageError: the checkpoint is of other data or other settings.
@@ -77,7 +80,9 @@ def train(
         fabric=fabric or make_fabric(settings.precision),
         keep_at_min=keep_at_min,
     )
-    training.run(examples, validation=validation, on_step=on_step, on_rows=on_rows)
+    training.run(
+        examples, validation=validation, on_step=on_step, on_rows=on_rows, observer=observer
+    )
 
 
 def check_resumable(folder: Path, identity: str, settings: TrainSettings) -> None:
@@ -127,6 +132,7 @@ class Training:
         if found is not None:
             state.load_moments(optimiser, state.taken("moments", tensors))
             state.load_scaler(fabric, counters.scaler)
+        self._observer = Observer()
         self._metrics = Metrics(folder / checkpoint.METRICS, step=self.step)
         self._keep_at_s = sorted(60.0 * minutes for minutes in keep_at_min)
         self._trained_s = counters.trained_s
@@ -139,15 +145,18 @@ class Training:
         validation: Examples | None = None,
         on_step: Callable[[int], None] | None = None,
         on_rows: Callable[[list[Row]], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Take the steps that are left."""
         settings = self.settings
+        self._observe(observer, examples)
         self._since = time.monotonic() - self._trained_s
         self._skip_kept()
         with ThreadPoolExecutor(1) as ahead:  # the next batch is made while this one is learnt
             coming = ahead.submit(self._batch, examples, self.step)
             while not self.is_over:
                 batch = coming.result()
+                self._observer.did("data")
                 if self.step + 1 < settings.n_steps:
                     coming = ahead.submit(self._batch, examples, self.step + 1)
                 self._descend(batch, self._share(examples))
@@ -162,9 +171,21 @@ class Training:
                     rows = self._save()
                     if on_rows is not None:
                         on_rows(rows)
+                self._observer.on_step(self.step)
+        self._observer.on_end(self.step)
         if settings.patience and self._best_weights:
             self.learner.load_state_dict(self._best_weights)
         self.learner.eval()
+
+    def _observe(self, observer: Observer | None, examples: Examples) -> None:
+        """Let the first of the processes be watched."""
+        if observer is not None and self._fabric.is_global_zero:
+            self._observer = observer
+            optimiser = self._optimiser.optimizer
+            watched = Watched(
+                self.learner, examples, self._fabric, optimiser, self.settings.n_steps
+            )
+            observer.on_start(self.step, watched)
 
     @property
     def trained_s(self) -> float:
@@ -197,8 +218,11 @@ class Training:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         loss = self._module(Opaque(batch), progress=self.step / settings.n_steps) * share
+        self._observer.did("forward")
         self._optimiser.zero_grad()
         self._fabric.backward(loss)
+        self._observer.did("backward")
+        self._observer.on_backward(self.step)
         norm = self._fabric.clip_gradients(
             self._module,
             self._optimiser,
@@ -206,6 +230,7 @@ class Training:
             error_if_nonfinite=False,
         )
         self._optimiser.step()
+        self._observer.did("optimiser")
         figures: dict[str, Tensor | float] = {"loss": loss.detach()}
         figures["gradient"] = torch.nan if norm is None else norm.detach()
         figures |= {name: value * share for name, value in self.learner.parts.items()}
@@ -258,6 +283,7 @@ class Training:
             tensors |= state.named("best", self._best_weights)
             tensors |= state.named("moments", state.moments(self._optimiser.optimizer))
             checkpoint.save(self._folder, counters, tensors)
+            self._observer.on_save(self.step)
         return rows
 
     def _skip_kept(self) -> None:

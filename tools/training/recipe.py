@@ -5,7 +5,7 @@
     [window] …  [signal] …      # when the network runs, and what it hears
     [data] …  [data.augment] …  [data.simulated] …
     [training] …  [learner] …
-    [decoder] …  [language_model] …
+    [decoder] …  [language_model] …  [diagnostics] …
 
 Every key has a default and unknown ones are refused with their path. A network's setting that
 counts samples may be given in seconds, ``kernel_s`` for ``kernel_samples``.
@@ -23,6 +23,7 @@ import msgspec
 from pipeline.errors import UsageError
 from pipeline.spec import Band, Normalise, Reference, Settings
 from tools.training.data_table import DataTable
+from tools.training.diagnostics_settings import DiagnosticsSettings
 from tools.training.train_settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Recipe(Settings, frozen=True, kw_only=True):
     learner: dict[str, Any] = msgspec.field(default_factory=dict)
     decoder: dict[str, Any] = msgspec.field(default_factory=dict)
     language_model: LanguageModelSettings = LanguageModelSettings()
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     keep_weights: bool = True
 
 
