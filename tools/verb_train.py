@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,8 @@ def run(options: Namespace) -> int:
         is_json=options.json,
     )
     task = make_task(course, arpa=None if options.lm is None else options.lm.read_bytes())
+    for line in task.problems:
+        print(f"left out: {line}", file=sys.stderr)
     if options.minutes is not None:
         course = replace(course, recipe=planned(course, task, minutes=options.minutes))
     learner = complete(course, task)

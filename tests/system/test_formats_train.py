@@ -75,16 +75,18 @@ def test_who_was_recorded_is_what_bids_says(sessions: dict[str, list[Path]]) -> 
 
 
 def test_every_format_trains_to_the_same_network(
-    tmp_path: Path, sessions: dict[str, list[Path]]
+    tmp_path: Path, sessions: dict[str, list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ["--steps", "4", "--batch", "2", "--set", "network.n_hidden=8"]
     small += ["--set", "data.held_out=0"]
     networks = {}
     for kind, paths in sessions.items():
-        words = ["--set", "data.text_prefix=sentence/"] if kind == "bids" else []
+        words = ["--set", "data.text_prefix=sentence/"] if kind == "bids" else ["missing.xdf"]
         out, cache = tmp_path / kind, ["--cache", str(tmp_path / "cache")]
         assert main(["train", *map(str, paths), "--out", str(out), *small, *cache, *words]) == 0
         networks[kind] = unpack(load_bundle(out)).state_dict()
+        said = capsys.readouterr().err
+        assert ("left out: missing.xdf: cannot be read" in said) == (kind != "bids")
     n_filtered = len(list((tmp_path / "cache").glob("*.npy")))
     assert n_filtered == 4, "what MNE reads passes through volts: other bits, but the same in both"
     for name, tensor in networks["fif"].items():

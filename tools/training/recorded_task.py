@@ -80,6 +80,7 @@ def recorded_task(
         readme=README,
         control_is="phases randomised",
         trial=lambda: _trial(corpus, parts[HELD_OUT]),
+        problems=corpus.problems,
     )
 
 

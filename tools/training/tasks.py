@@ -59,6 +59,7 @@ class Task:
     ``data`` names recordings and texts with their SHA-256, ``texts`` are those trained on,
     ``example`` is raw µV for the golden vectors, ``arpa`` the language model's file, ``trial``
     makes what is never trained on, and ``control_is`` says in words what its controls are.
+    ``problems``: a line for everything in the data that is left out.
     """
 
     kind: Literal["simulated", "recorded"]
@@ -73,6 +74,7 @@ class Task:
     readme: str
     control_is: str
     trial: Callable[[], Trial]
+    problems: tuple[str, ...] = ()
 
 
 def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
