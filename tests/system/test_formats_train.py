@@ -81,10 +81,11 @@ def test_every_format_trains_to_the_same_network(
     small += ["--set", "data.held_out=0"]
     networks = {}
     for kind, paths in sessions.items():
-        words = ["--set", "data.text_prefix=sentence/"] if kind == "bids" else ["missing.xdf"]
-        out, cache = tmp_path / kind, ["--cache", str(tmp_path / "cache")]
-        assert main(["train", *map(str, paths), "--out", str(out), *small, *cache, *words]) == 0
-        networks[kind] = unpack(load_bundle(out)).state_dict()
+        words = ["--set", "data.text_prefix=sentence/"] if kind == "bids" else []
+        words += [*small, "--out", str(tmp_path / kind), "--cache", str(tmp_path / "cache")]
+        given = [*map(str, paths), *([] if kind == "bids" else ["missing.xdf"])]
+        assert main(["train", *given, *words]) == 0
+        networks[kind] = unpack(load_bundle(tmp_path / kind)).state_dict()
         said = capsys.readouterr().err
         assert ("left out: missing.xdf: cannot be read" in said) == (kind != "bids")
     n_filtered = len(list((tmp_path / "cache").glob("*.npy")))
