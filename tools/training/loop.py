@@ -147,8 +147,16 @@ class Training:
         on_rows: Callable[[list[Row]], None] | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """Take the steps that are left."""
+        """Take the steps that are left.
+
+        Raises:
+            UsageError: there is nothing to validate on.
+        """
         settings = self.settings
+        if settings.validate_every and validation is None:
+            raise UsageError(
+                "training.validate_every: nothing is held out for it, wanted data.held_out above 0"
+            )
         self._observe(observer, examples)
         self._since = time.monotonic() - self._trained_s
         self._skip_kept()
