@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models.bundle import write_bundle
-from models.manifest import FORMAT_VERSION, Evaluation, Manifest, Optimisation, Provenance
+from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import WEIGHTS, pack
-from pipeline.design_band import design
-from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from models.network import CtcNetwork
+    from pipeline.spec import PipelineSpec
     from tools.training.head import Exports
     from tools.training.recipe import Recipe
 
@@ -37,38 +34,11 @@ class Origin:
     name: str
     data: dict[str, str]
     readme: str
-    scores: dict[str, Any] = field(default_factory=dict)
-
-
-def ctc_spec(
-    *,
-    rate_hz: float,
-    channels: Sequence[str],
-    vocabulary: Sequence[str],
-    hop_samples: int,
-    notch_hz: float,
-    decoder: CtcDecoder,
-) -> PipelineSpec:
-    """Return the pipeline of a character network: 6-32 Hz, each channel scaled as it goes."""
-    band = Band(low_hz=6.0, high_hz=32.0, order=3, notch_hz=notch_hz)
-    return design(
-        PipelineSpec(
-            rate_hz=rate_hz,
-            channels=tuple(channels),
-            bands=(band,),
-            normalise=Normalise(
-                kind="running", time_constant_s=5.0, initial_scale_uv=5.0, clip=8.0
-            ),
-            window=SlidingWindow(window_samples=hop_samples, hop_samples=hop_samples),
-            decoder=decoder,
-            vocabulary=tuple(vocabulary),
-        )
-    )
 
 
 def write_trained(
     path: Path,
-    network: CtcNetwork,
+    network: Any,
     exports: Exports,
     spec: PipelineSpec,
     *,
@@ -111,7 +81,6 @@ def write_trained(
             data=origin.data,
             recipe=msgspec.to_builtins(recipe),
         ),
-        evaluation=Evaluation(scores=origin.scores),
         optimisation=Optimisation(
             size_bytes=sum(len(data) for name, data in files.items() if name.endswith(".onnx"))
         ),

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.spec import CtcDecoder
-from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.synthesis import SynthesisSettings
+from tests.simulated_spec import simulated_spec
 from tools.training.augment import Augmentation
-from tools.training.bundle import ctc_spec
 from tools.training.examples import Example, RecordedExamples, SimulatedExamples
 
 
@@ -44,10 +42,7 @@ def test_few_examples_and_a_large_batch() -> None:
 
 
 def test_simulated_examples_may_be_changed_and_say_where_rest_is() -> None:
-    spec = ctc_spec(
-        rate_hz=250.0, channels=CHANNELS, vocabulary=("", *ALPHABET), hop_samples=20,
-        notch_hz=50.0, decoder=CtcDecoder(),
-    )  # fmt: skip
+    spec = simulated_spec()
     plain, changed = (
         SimulatedExamples(
             spec, ("hello there",), SynthesisSettings(), 20, 4, seed=4, augmentation=augmentation

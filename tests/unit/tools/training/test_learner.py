@@ -6,7 +6,7 @@ import torch
 
 from models.gru_ctc import GruCtcSettings, build
 from tools.training.examples import UNKNOWN, Example, collate
-from tools.training.learner import CtcLearner, CtcLearnerSettings
+from tools.training.learner import CtcLearner, CtcLearnerSettings, collapse
 
 SHAPE = GruCtcSettings(
     n_inputs=2, n_symbols=3, patch_samples=5, kernel_samples=10, n_features=4, features="power",
@@ -45,3 +45,21 @@ def test_the_loss_is_the_mean_over_rows_of_what_each_gives_alone(learner: CtcLea
     alone = [learner.loss(collate([row], patch_samples=5), progress=0.0) for row in rows]
     torch.testing.assert_close(whole, torch.stack(alone).mean())
     assert set(learner.parts) == {"ctc", "timing"}
+
+
+def test_repeats_on_a_path_are_one_symbol_and_blanks_none() -> None:
+    assert collapse([0, 1, 1, 0, 1, 2, 2, 0, 0]) == [1, 1, 2]
+    assert collapse([]) == []
+
+
+def test_validation_counts_errors_of_the_greedy_reading(learner: CtcLearner) -> None:
+    samples = np.zeros((20, 2), np.float32)
+    batch = collate([Example(samples, (1, 2)), Example(samples, (2,))], patch_samples=5)
+    with torch.no_grad():
+        learner.network.head.bias[:] = torch.tensor([0.0, 0.0, 99.0])
+        measured = learner.measure(batch)
+        learner.network.head.bias[0] = 999.0
+        silent = learner.measure(batch)
+    assert measured["cer"] == 1 / 3
+    assert silent["cer"] == 1.0
+    assert measured["loss"] < silent["loss"]

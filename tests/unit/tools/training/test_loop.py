@@ -9,10 +9,9 @@ import torch
 
 from models.gru_ctc import GruCtcSettings, build
 from pipeline.errors import RecordingError, UsageError
-from pipeline.spec import CtcDecoder
 from runtime.synthesis import SynthesisSettings
+from tests.simulated_spec import simulated_spec
 from tools.training import checkpoint
-from tools.training.bundle import ctc_spec
 from tools.training.examples import UNKNOWN, Batch, Example, RecordedExamples, collate
 from tools.training.learner import CtcLearner, CtcLearnerSettings
 from tools.training.loop import train
@@ -140,13 +139,9 @@ def test_every_recorded_example_comes_once_an_epoch() -> None:
 
 
 def test_simulated_examples_are_a_function_of_the_step() -> None:
-    from runtime.paradigm import ALPHABET, CHANNELS
     from tools.training.examples import SimulatedExamples
 
-    spec = ctc_spec(
-        rate_hz=250.0, channels=CHANNELS, vocabulary=("", *ALPHABET), hop_samples=20,
-        notch_hz=50.0, decoder=CtcDecoder(),
-    )  # fmt: skip
+    spec = simulated_spec()
     source = SimulatedExamples(spec, ("hello there",), SynthesisSettings(), 20, 12, seed=4)
     one, again, other = (source.batch(step, progress=0.9) for step in (5, 5, 6))
     np.testing.assert_array_equal(one.samples, again.samples)
@@ -156,3 +151,17 @@ def test_simulated_examples_are_a_function_of_the_step() -> None:
     assert source.snr_db(1.0) == SynthesisSettings().snr_db
     easy = dataclasses.replace(source, settings=SynthesisSettings(snr_db=9.0))
     assert easy.snr_db(0.0) == 9.0
+
+
+def test_half_precision_learns_nearly_the_same(tmp_path: Path) -> None:
+    whole = weights(tmp_path / "32", Noise())
+    learner = learner_of(SHAPE)
+    settings = TrainSettings(n_steps=7, checkpoint_every=3, precision="bf16-mixed")
+    train(learner, Noise(), settings, folder=tmp_path / "16", identity="noise")
+    for name, tensor in learner.network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, whole[name], atol=0.03, rtol=0)
+    assert any(
+        not torch.equal(tensor, whole[name])
+        for name, tensor in learner.network.state_dict().items()
+    )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.families import network_class
+from models.network import CtcNetwork
+from models.seq2seq import Seq2SeqNetwork
 from pipeline.errors import UsageError
 from tools.training.head import Heard, head_of, network_settings
 from tools.training.recipe import parse_changes, read_recipe, recipe_names
@@ -14,11 +16,20 @@ if TYPE_CHECKING:
 
 HEARD = Heard(250.0, ("C3", "C4"), ("a", "b"), has_lm=False)
 
+OF_TEXT = [
+    name
+    for name in recipe_names()
+    if issubclass(network_class(read_recipe(name).family), (CtcNetwork, Seq2SeqNetwork))
+]
 
-@pytest.mark.parametrize("name", recipe_names())
+
+def test_recipes_ship() -> None:
+    assert {"gru-ctc", "conformer-ctc", "recurrent", "transformer"} <= set(OF_TEXT)
+
+
+@pytest.mark.parametrize("name", OF_TEXT)
 def test_every_recipe_that_ships_can_be_followed(name: str) -> None:
     recipe = read_recipe(name)
-    assert network_class(recipe.family)
     head = head_of(recipe.family)
     spec = head.spec(recipe, HEARD)
     assert spec.vocabulary == ("", "a", "b")
@@ -74,7 +85,7 @@ def test_a_wrong_key_or_value_is_told_with_its_path(changes: dict[str, Any], sai
 
 def test_a_family_that_is_not_there_is_refused() -> None:
     recipe = read_recipe("gru-ctc", {"family": "gru"})
-    with pytest.raises(UsageError, match="wanted one of gru-ctc"):
+    with pytest.raises(UsageError, match="wanted one of .*gru-ctc"):
         head_of(recipe.family)
     with pytest.raises(UsageError, match="wanted a CtcNetwork"):
         head_of("pipeline.spec:CtcDecoder")
