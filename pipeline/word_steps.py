@@ -134,7 +134,7 @@ class WordSteps:
 
     def look_ahead(self, *, lm_weight: float, length_bonus: float) -> Floats:
         """Return what the best word at or below each node would get, 0 between words."""
-        ahead = np.full(self._lexicon.n_nodes + 1, length_bonus)
+        ahead = np.full(self._lexicon.n_nodes + 1, float(length_bonus))
         if self._lm is not None:
             ahead[:-1] += lm_weight * self._lexicon.best_below(self._lm.unigrams)
         ahead[[ROOT, self.ended]] = 0.0
