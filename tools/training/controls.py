@@ -1,4 +1,4 @@
-"""Signals in which nothing is said: what a reader of EEG must not read."""
+"""A recording that keeps its spectra and says nothing: what a reader of EEG must not read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pipeline.values import Samples
-
-
-def white_noise(n_channels: int, n_samples: int, *, level_uv: float, seed: int = 0) -> Samples:
-    """Return independent Gaussian noise (n_samples, n_channels) of ``level_uv``."""
-    rng = np.random.default_rng(seed)
-    return (level_uv * rng.standard_normal((n_samples, n_channels))).astype(np.float32)
 
 
 def phase_randomised(samples: Samples, *, seed: int) -> Samples:

@@ -13,7 +13,7 @@ class Simulation(Settings, frozen=True, kw_only=True):
 
     Training begins where patterns are easy to hear, at ``easy_snr_db`` for the first ``easy`` of
     it, and comes down to ``snr_db`` at ``hard`` of it. ``rest_chance``: share of sessions in which
-    nothing is typed.
+    nothing is typed; ``noise_chance``: share of those that are no EEG at all.
 
     Raises:
         ValueError: a number is out of its range; names it.
@@ -25,12 +25,14 @@ class Simulation(Settings, frozen=True, kw_only=True):
     hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
+    noise_chance: float = 0.05
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.easy < self.hard <= 1.0:
             raise ValueError(f"easy, hard: got {self.easy}, {self.hard}, wanted 0 <= easy < hard")
-        if not 0.0 <= self.rest_chance <= 1.0:
-            raise ValueError(f"rest_chance: got {self.rest_chance}, wanted 0 to 1")
+        chances = (self.rest_chance, self.noise_chance)
+        if min(chances) < 0.0 or sum(chances) > 1.0:
+            raise ValueError(f"rest_chance, noise_chance: got {chances}, wanted 0 to 1 together")
         if not 9 <= self.n_characters <= 1000:
             raise ValueError(f"n_characters: got {self.n_characters}, wanted 9 to 1000")
 

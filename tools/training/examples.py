@@ -16,6 +16,7 @@ from pipeline.filters import FilterChain
 from runtime.paradigm import ALPHABET
 from runtime.synthesis import SynthesisSettings, synthesise
 from tools.training.augment import Augmentation, augment
+from tools.training.noise import any_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,9 +113,11 @@ def collate(examples: Sequence[Example], *, patch_samples: int) -> Batch:
 class SimulatedExamples:
     """Sessions of the simulated person, made as they are needed and never used twice.
 
-    Half the texts are random characters, the other half come from ``phrases``; a tenth of the
-    sessions is rest alone. Training begins where patterns are easy to hear, at ``easy_snr_db`` for
-    the first ``easy`` of it, and comes down to ``settings.snr_db`` at ``hard`` of it.
+    Half the texts are random characters, the other half come from ``phrases``; ``rest_chance`` of
+    the sessions is rest alone, and ``noise_chance`` noise of any colour: nobody at all. Training
+    begins where patterns are easy to hear, at ``easy_snr_db`` for the first ``easy`` of it, and
+    comes down to ``settings.snr_db`` at ``hard`` of it. Rest before and after the text is between
+    the two of ``lead_s`` and of ``tail_s``.
     """
 
     spec: PipelineSpec
@@ -128,6 +131,9 @@ class SimulatedExamples:
     hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
+    noise_chance: float = 0.05
+    lead_s: tuple[float, float] = (0.2, 2.0)
+    tail_s: tuple[float, float] = (0.6, 2.0)
     augmentation: Augmentation = NOTHING
 
     def batch(self, step: int, *, progress: float, rows: slice | None = None) -> Batch:
@@ -145,12 +151,15 @@ class SimulatedExamples:
     def example(self, step: int, row: int, *, progress: float) -> Example:
         """Return the session of ``row`` in ``step``."""
         rng = np.random.default_rng([self.seed, step, row])
-        texts = [] if rng.random() < self.rest_chance else [self._text(rng)]
+        kind = rng.random()
+        if self.rest_chance <= kind < self.rest_chance + self.noise_chance:
+            return self._noise(rng)
+        texts = [] if kind < self.rest_chance else [self._text(rng)]
         settings = msgspec.structs.replace(
             self.settings,
             snr_db=self.snr_db(progress),
-            lead_s=rng.uniform(0.2, 2.0),
-            tail_s=rng.uniform(0.6, 2.0) if texts else rng.uniform(6.0, 12.0),
+            lead_s=rng.uniform(*self.lead_s),
+            tail_s=rng.uniform(*self.tail_s) if texts else rng.uniform(6.0, 12.0),
             pause_chance=0.04,
         )
         session = synthesise(texts, seed=int(rng.integers(1 << 62)), settings=settings)
@@ -170,6 +179,13 @@ class SimulatedExamples:
             n_channels=len(self.spec.channels),
             background=self._rest,
         )
+
+    def _noise(self, rng: np.random.Generator) -> Example:
+        """Return noise in which nobody is heard."""
+        n_samples = round(rng.uniform(6.0, 12.0) * self.spec.rate_hz)
+        noise = any_noise(rng, n_samples, rate_hz=self.spec.rate_hz)
+        nothing = np.zeros(n_samples, dtype=np.int64)
+        return Example(FilterChain(self.spec).push(noise), (), nothing, (n_samples, n_samples))
 
     def _rest(self, rng: np.random.Generator) -> Samples:
         """Return another session, in which nothing is typed."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.training.cache import FilteredCache
-from tools.training.controls import phase_randomised, white_noise
+from tools.training.controls import phase_randomised
 from tools.training.corpus import read_corpus
 from tools.training.cuts import cut_corpus
 from tools.training.evaluation import HeldOut
 from tools.training.head import Heard, head_of, network_settings
+from tools.training.noise import white_noise
 from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
 from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.tasks import QUIET_MIN, Task, Trial

@@ -12,10 +12,10 @@ import numpy as np
 
 from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.synthesis import SynthesisSettings, synthesise
-from tools.training.controls import white_noise
 from tools.training.evaluation import HeldOut
 from tools.training.examples import SimulatedExamples
 from tools.training.head import Heard, head_of, network_settings
+from tools.training.noise import white_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +109,7 @@ def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
             hard=given.hard,
             n_characters=given.n_characters,
             rest_chance=given.rest_chance,
+            noise_chance=given.noise_chance,
             augmentation=recipe.data.augment,
         )
         return head.batches(recipe, spec, sessions)
