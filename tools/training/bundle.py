@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tools.training.head import Exports
     from tools.training.recipe import Recipe
 
-PACKAGES = ("numpy", "scipy", "torch", "onnx")
+PACKAGES = ("numpy", "scipy", "torch", "lightning-fabric", "onnx")
 
 LANGUAGE_MODEL = "lm.arpa"
 

@@ -182,7 +182,7 @@ def _work(fabric: Fabric, course: Course, task: Task) -> Learner:
             f" ({alarm.rule})",
             file=sys.stderr,
         )
-    return learner
+    return learner.cpu()  # export and report compute on the host
 
 
 def _identity(recipe: Recipe, task: Task) -> str:

@@ -49,12 +49,12 @@ def write_bundle_of(path: Path, network: Any, course: Course, task: Task) -> str
 def write_outcome(path: Path, learner: Learner, course: Course, task: Task) -> Report | None:
     """Write bundle, report and figures beside each other; None where nothing was held out."""
     digest = write_bundle_of(path, learner.network, course, task)
-    trial = task.trial()
+    exam = task.exam()
     report = None
-    if trial.held_out:
-        with progress("scoring", total=len(trial.held_out)) as bar:
+    if exam.held_out:
+        with progress("scoring", total=len(exam.held_out)) as bar:
             digest, found = evaluate(
-                path, trial.held_out, quiet=trial.quiet, training_texts=task.texts, on_done=bar
+                path, exam.held_out, quiet=exam.quiet, training_texts=task.texts, on_done=bar
             )
         counters = checkpoint.load_counters(course.folder)
         report = Report(
@@ -70,7 +70,7 @@ def write_outcome(path: Path, learner: Learner, course: Course, task: Task) -> R
             baseline=found.baseline,
             truth_repeated=found.truth_repeated,
             silence=found.silence,
-            curve=_curve(learner, course, task, trial.held_out[:N_CURVE]),
+            curve=_curve(learner, course, task, exam.held_out[:N_CURVE]),
         )
         write_report(report_path(path), report)
     metrics = course.folder / checkpoint.METRICS

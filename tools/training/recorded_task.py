@@ -15,7 +15,7 @@ from tools.training.head import Heard, head_of, network_settings
 from tools.training.noise import white_noise
 from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
 from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
-from tools.training.tasks import QUIET_MIN, Task, Trial
+from tools.training.tasks import QUIET_MIN, Exam, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def recorded_task(
         arpa=arpa,
         readme=README,
         control_is="phases randomised",
-        trial=lambda: _trial(corpus, parts[HELD_OUT]),
+        exam=lambda: _exam(corpus, parts[HELD_OUT]),
         problems=corpus.problems,
     )
 
@@ -95,15 +95,15 @@ def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
     }
 
 
-def _trial(corpus: Corpus, cuts: Sequence[Cut]) -> Trial:
+def _exam(corpus: Corpus, cuts: Sequence[Cut]) -> Exam:
     """Return the held-out texts, their controls, and noise about as loud as they are."""
     sessions = [
         HeldOut(text, samples, phase_randomised(samples, seed=number))
         for number, (text, samples) in enumerate(HeldOutTexts(corpus, cuts))
     ]
     if not sessions:
-        return Trial([], {})
+        return Exam([], {})
     level_uv = float(np.std(np.diff(sessions[0].samples, axis=0)))
     n_samples = round(60.0 * QUIET_MIN * corpus.rate_hz)
     noise = white_noise(len(corpus.channels), n_samples, level_uv=level_uv)
-    return Trial(sessions, {"noise: white": noise})
+    return Exam(sessions, {"noise: white": noise})

@@ -45,7 +45,7 @@ nothing from anybody else.
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Exam:
     """What a trained bundle is tried on: ``held_out`` and ``quiet`` as for ``evaluate``."""
 
     held_out: list[HeldOut]
@@ -57,7 +57,7 @@ class Task:
     """What is to be learnt, and all that a bundle needs beside the network.
 
     ``data`` names recordings and texts with their SHA-256, ``texts`` are those trained on,
-    ``example`` is raw µV for the golden vectors, ``arpa`` the language model's file, ``trial``
+    ``example`` is raw µV for the golden vectors, ``arpa`` the language model's file, ``exam``
     makes what is never trained on, and ``control_is`` says in words what its controls are.
     ``problems``: a line for everything in the data that is left out.
     """
@@ -73,7 +73,7 @@ class Task:
     arpa: bytes | None
     readme: str
     control_is: str
-    trial: Callable[[], Trial]
+    exam: Callable[[], Exam]
     problems: tuple[str, ...] = ()
 
 
@@ -126,7 +126,7 @@ def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
         arpa=_character_model(phrases, recipe) if arpa is None else arpa,
         readme=SIMULATED_README,
         control_is="no signal",
-        trial=lambda: _simulated_trial(settings),
+        exam=lambda: _simulated_exam(settings),
     )
 
 
@@ -138,7 +138,7 @@ def _character_model(phrases: Sequence[str], recipe: Recipe) -> bytes:
     return "".join(arpa_lines(train(text, order=given.order, prune=given.prune))).encode()
 
 
-def _simulated_trial(settings: SynthesisSettings) -> Trial:
+def _simulated_exam(settings: SynthesisSettings) -> Exam:
     """Return a session of every unseen phrase, and rest: as it is, and its background alone."""
     no_signal = msgspec.structs.replace(settings, snr_db=-np.inf)
     sessions = []
@@ -159,7 +159,7 @@ def _simulated_trial(settings: SynthesisSettings) -> Trial:
             level_uv=settings.background_uv,
         ),
     }
-    return Trial(sessions, quiet)
+    return Exam(sessions, quiet)
 
 
 def joined_pairs(phrases: Sequence[str]) -> list[str]:
