@@ -72,7 +72,7 @@ class SpeechGru(CtcNetwork):
             s.n_hidden,
             s.n_layers,
             batch_first=True,
-            dropout=s.dropout,
+            dropout=s.dropout if s.n_layers > 1 else 0.0,
         )
         for name, weight in self.gru.named_parameters():
             if "weight_hh" in name:

@@ -48,6 +48,7 @@ VERBS = {
     "train": "train a network on labelled recordings",
     "train-lm": "make a language model of characters or words from text",
     "lexicon": "how words are pronounced, for a decoder that finds words",
+    "import-speech": "a bundle from weights of a published speech neuroprosthesis",
     "schema": "the contracts as JSON Schema",
     "forget": "delete a session's finals and recordings",
 }
