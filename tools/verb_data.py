@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,20 @@ from tools.training.cuts import cut_corpus
 from tools.training.data_settings import DataSettings
 from tools.training.splits import split_cuts
 from tools.training.statistics import corpus_statistics, statistics_lines
+from tools.training.trial_statistics import (
+    read_trials,
+    split_trials,
+    trial_lines,
+    trial_statistics,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable, Sequence
 
 EXAMPLE = """examples:
   eegscribe data monday.xdf tuesday.xdf
+  eegscribe data run*.xdf --trials --split session
   eegscribe data bids-folder --text-column trial_type --text-prefix sentence/ --split subject --json
 
 Texts are text:<string> and text:end markers, annotations text:<string> that last, or rows of a BIDS
@@ -42,6 +51,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("recordings", nargs="+", type=Path, metavar="REC", help="file or folder")
     add_data_arguments(parser)
     parser.add_argument("--vocabulary", help="the characters that texts may have")
+    parser.add_argument("--trials", action="store_true", help="labelled trials, not texts")
     parser.add_argument("--json", action="store_true", help="JSON lines, the last one a summary")
     parser.set_defaults(run=run)
 
@@ -97,35 +107,53 @@ def data_settings(options: Namespace, given: DataSettings | None = None) -> Data
 def run(options: Namespace) -> int:
     """Run the verb."""
     settings = data_settings(options)
-    allowed = None if options.vocabulary is None else frozenset(options.vocabulary)
     found = [recording for path in options.recordings for recording in find_recordings(path)]
     with progress("reading", total=len(found)) as bar:
-        corpus = read_corpus(found, settings, allowed=allowed, on_done=bar)
-    cuts = cut_corpus(corpus, margin_s=settings.margin_s)
-    try:
-        parts = split_cuts(cuts, settings)
-        no_split = ""
-    except RecordingError as error:
-        parts, no_split = {}, str(error)
-    statistics = corpus_statistics(corpus, cuts, parts)
+        if options.trials:
+            seen = _see_trials(found, settings, on_done=bar)
+        else:
+            allowed = None if options.vocabulary is None else frozenset(options.vocabulary)
+            seen = _see_texts(found, settings, allowed=allowed, on_done=bar)
     if options.json:
-        _print_json(corpus, statistics, no_split)
+        for described in seen.recordings:
+            print(json.dumps({"type": "recording", **described}))
+        no_split = {"no_split": seen.no_split} if seen.no_split else {}
+        print(json.dumps({"type": "summary", **seen.statistics, **no_split}))
         return 0
-    for line in statistics_lines(statistics):
-        print(line)
-    if no_split:
-        print(f"no split by {settings.split_by}: {no_split}")
-    if corpus.problems:
-        print(f"\n{len(corpus.problems)} left out:", file=sys.stderr)
-        for line in corpus.problems:
+    print("\n".join(seen.lines))
+    if seen.no_split:
+        print(f"no split by {settings.split_by}: {seen.no_split}")
+    problems = seen.statistics["problems"]
+    if problems:
+        print(f"\n{len(problems)} left out:", file=sys.stderr)
+        for line in problems:
             print(f"  {line}", file=sys.stderr)
     return 0
 
 
-def _print_json(corpus: Any, statistics: dict[str, Any], no_split: str) -> None:
-    for recorded in corpus.recordings:
-        described = {
-            "type": "recording",
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What there is: a table a recording, statistics and the same in lines, why no split."""
+
+    recordings: list[dict[str, Any]]
+    statistics: dict[str, Any]
+    lines: list[str]
+    no_split: str
+
+
+def _see_texts(
+    paths: Sequence[Path],
+    settings: DataSettings,
+    *,
+    allowed: frozenset[str] | None,
+    on_done: Callable[[int], None],
+) -> _Seen:
+    corpus = read_corpus(paths, settings, allowed=allowed, on_done=on_done)
+    cuts = cut_corpus(corpus, margin_s=settings.margin_s)
+    parts, no_split = _parts(lambda: split_cuts(cuts, settings))
+    statistics = corpus_statistics(corpus, cuts, parts)
+    described = [
+        {
             "path": str(recorded.path),
             "subject": recorded.subject,
             "session": recorded.session,
@@ -134,8 +162,30 @@ def _print_json(corpus: Any, statistics: dict[str, Any], no_split: str) -> None:
                 for span in recorded.spans
             ],
         }
-        print(json.dumps(described))
-    summary = {"type": "summary", **statistics}
-    if no_split:
-        summary["no_split"] = no_split
-    print(json.dumps(summary))
+        for recorded in corpus.recordings
+    ]
+    return _Seen(described, statistics, statistics_lines(statistics), no_split)
+
+
+def _see_trials(
+    paths: Sequence[Path], settings: DataSettings, *, on_done: Callable[[int], None]
+) -> _Seen:
+    trials, problems = read_trials(paths, settings, on_done=on_done)
+    parts, no_split = _parts(lambda: split_trials(trials, settings))
+    statistics = trial_statistics(trials, parts, problems)
+    described: dict[str, dict[str, Any]] = {}
+    for trial in trials:
+        of = {"path": trial.recording, "subject": trial.subject, "session": trial.session}
+        own = described.setdefault(trial.recording, {**of, "trials": []})
+        own["trials"].append({"number": trial.number, "label": trial.text})
+    return _Seen(list(described.values()), statistics, trial_lines(statistics), no_split)
+
+
+def _parts(
+    split: Callable[[], dict[str, tuple[int, ...]]],
+) -> tuple[dict[str, tuple[int, ...]], str]:
+    """Return the parts, or none and why not."""
+    try:
+        return split(), ""
+    except RecordingError as error:
+        return {}, str(error)

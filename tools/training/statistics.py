@@ -40,8 +40,8 @@ def corpus_statistics(
             symbol: {"count": count, "share": count / n_symbols}
             for symbol, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         },
-        "text_s": _spread([cut.text_samples / corpus.rate_hz for cut in texts]),
-        "text_symbols": _spread([float(len(cut.text)) for cut in texts]),
+        "text_s": spread([cut.text_samples / corpus.rate_hz for cut in texts]),
+        "text_symbols": spread([float(len(cut.text)) for cut in texts]),
         "symbols_per_s": n_symbols / (sum(cut.text_samples for cut in texts) / corpus.rate_hz),
         "sessions": [
             {
@@ -74,7 +74,8 @@ def _amounts(cuts: Sequence[Cut], rate_hz: float) -> dict[str, Any]:
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return least, median, mean and most of some values."""
     return {
         "least": min(values),
         "median": float(np.median(values)),

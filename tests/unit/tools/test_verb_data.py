@@ -77,3 +77,17 @@ def test_wrong_usage(
 ) -> None:
     assert main(["data", *recordings, *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_labelled_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    markers = [
+        (text, 300 * k) for k in range(6) for text in ("trial:start", f"label:{'ab'[k % 2]}")
+    ]
+    path = str(write_array(tmp_path / "a.npy", [], markers=markers))
+    assert main(["data", path, "--trials"]) == 0
+    assert "6 labelled trials" in capsys.readouterr().out
+    assert main(["data", path, "--trials", "--split", "session", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["trials"][1] == {"number": 1, "label": "b"}
+    assert lines[1]["classes"]["a"]["count"] == 3
+    assert "1 session in the data" in lines[1]["no_split"]
