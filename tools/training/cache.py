@@ -48,10 +48,11 @@ class FilteredCache:
         recordings: all that will be asked for.
         spec: whose filters; its channels are those of the recordings.
         folder: made if it is missing, for this user alone; None keeps all in memory.
-        limit_bytes: what the folder may hold; what others left there goes first.
+        limit_bytes: above which what others left there goes; all of ``recordings`` stay whatever
+            they take.
 
     Raises:
-        UsageError: the folder cannot be used, or cannot hold the recordings.
+        UsageError: the folder cannot be used.
     """
 
     def __init__(
@@ -71,12 +72,6 @@ class FilteredCache:
         self._filters = _digest_of_filters(spec)
         self._own = frozenset(self._key(recorded) for recorded in recordings)
         if folder is not None:
-            n_bytes = sum(recorded.n_samples for recorded in recordings) * self._n_inputs * 4
-            if n_bytes > limit_bytes:
-                raise UsageError(
-                    f"--cache {folder}: the recordings take {n_bytes / 1e9:.1f} GB filtered, wanted"
-                    f" at most {limit_bytes / 1e9:.1f} GB (--cache-gb)"
-                )
             _check_folder(folder)
 
     def samples(self, recorded: Recorded) -> Samples:

@@ -114,17 +114,19 @@ def test_the_oldest_of_others_goes_when_there_is_no_room(tmp_path: Path) -> None
     assert sum(path.stat().st_size for path in left) <= limit
 
 
-def test_what_one_training_needs_is_never_removed_but_refused_at_once(tmp_path: Path) -> None:
+def test_what_one_training_needs_stays_whatever_it_takes(tmp_path: Path) -> None:
     many = [
         describe(write_array(tmp_path / f"{k}.npy", SPANS, seed=k), DataSettings())[0]
-        for k in range(2)
+        for k in range(3)
     ]
-    with pytest.raises(UsageError, match="wanted at most 0.0 GB"):
-        FilteredCache(many, SPEC, folder=tmp_path / "c", limit_bytes=2 * N_BYTES - 1)
-    own = FilteredCache(many, SPEC, folder=tmp_path / "c", limit_bytes=2 * N_BYTES)
-    for recorded in many:
+    folder = tmp_path / "c"
+    FilteredCache(many[:1], SPEC, folder=folder).samples(many[0])
+    others = files(folder)
+    own = FilteredCache(many[1:], SPEC, folder=folder, limit_bytes=N_BYTES)
+    for recorded in many[1:]:
         own.samples(recorded)
-    assert len(files(tmp_path / "c")) == 2
+    assert len(files(folder)) == 2
+    assert not set(others) & set(files(folder))
 
 
 def test_a_folder_that_others_may_read_is_refused(tmp_path: Path, recorded: Recorded) -> None:
