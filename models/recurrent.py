@@ -4,7 +4,7 @@
     symbol before, what was read ─▶ GRU cell ─▶ attention over memory ─▶ next symbol
 
 The attention is additive (Bahdanau et al. 2015) with a term for the location, as in Chorowski et
-al. 2015; here the location is one number, the mean of the attention of the step before. Letters as
+al. 2015; here the location is one number, the place of the attention of the step before. Letters as
 in ``models.seq2seq``; U units of the decoder, A width of the attention's keys.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from models.seq2seq import Seq2SeqNetwork, Seq2SeqSettings, mean_frame
+from models.seq2seq import Seq2SeqNetwork, Seq2SeqSettings, place_of
 
 if TYPE_CHECKING:
     from models.network import State
@@ -95,4 +95,4 @@ class Recurrent(Seq2SeqNetwork):
         attention = (self.energy(energy) + silence)[..., 0].softmax(dim=1)  # (R, F)
         read = (attention[:, None] @ values)[:, 0]  # (R, H)
         scores = self.head(self.drop(torch.cat([hidden, read], dim=1)))  # (R, V)
-        return scores.log_softmax(dim=1), attention, hidden, read, mean_frame(attention)
+        return scores.log_softmax(dim=1), attention, hidden, read, place_of(attention)

@@ -4,7 +4,7 @@
     symbols so far ─▶ step, with a cache ──────┴─▶ the next symbol, and where in the window it lies
 
 The encoder may look both ways inside its window. A step knows of earlier symbols what its cache
-holds. Every step is told its place, the mean of the attention of the step before: text goes forward
+holds. Every step is told where attention was in the step before, its *place*: text goes forward
 through the window, and a decoder that has to find out where it was learns that last.
 
 B windows, T samples, C inputs, P samples a patch, F = T / P frames, Q features, H width of a frame,
@@ -28,6 +28,10 @@ END = 0
 
 BEHIND = -1e9
 """Score of a frame behind its window's end; finite, so that it can be added to."""
+
+
+AROUND_PEAK = 3
+"""Frames on either side of the peak of attention that count for its place."""
 
 
 class Seq2SeqSettings(NetworkSettings, frozen=True):
@@ -127,8 +131,8 @@ class Seq2SeqNetwork(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor]:
         """Return what :meth:`forward` does, of a ``memory`` (B, F, D).
 
-        ``places`` (B, L), in frames, stand for the means of the attention where they are given:
-        column l for that of the step before l. That of column 0 is not looked at.
+        ``places`` (B, L), in frames, stand for those of the attention where they are given: column
+        l for the place of the step before l. That of column 0 is not looked at.
         """
         cache = self.initial_cache(len(tokens))
         cache = tuple(tensor.to(memory) for tensor in cache)
@@ -169,7 +173,13 @@ def is_behind(frames: Tensor, n_frames: Tensor) -> Tensor:
     return torch.arange(frames.shape[1], device=frames.device) >= n_frames[:, None]
 
 
-def mean_frame(attention: Tensor) -> Tensor:
-    """Return the mean (..., 1) of ``attention`` (..., F), in frames."""
+def place_of(attention: Tensor) -> Tensor:
+    """Return the place (..., 1) of ``attention`` (..., F), in frames: its mean around its peak.
+
+    The mean of all would lie between two symbols where attention is divided between them.
+    """
     frame = torch.arange(attention.shape[-1], device=attention.device)  # (F,)
-    return (attention * frame).sum(dim=-1, keepdim=True)  # (..., 1)
+    peak = attention.argmax(dim=-1, keepdim=True)  # (..., 1)
+    around = attention * ((frame - peak).abs() <= AROUND_PEAK)  # (..., F)
+    total = around.sum(dim=-1, keepdim=True)  # (..., 1)
+    return (around * frame).sum(dim=-1, keepdim=True) / total  # (..., 1)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.seq2seq import BEHIND, Seq2SeqNetwork, Seq2SeqSettings, is_behind, mean_frame
+from models.seq2seq import BEHIND, Seq2SeqNetwork, Seq2SeqSettings, is_behind, place_of
 
 if TYPE_CHECKING:
     from models.network import State
@@ -176,7 +176,7 @@ class Transformer(Seq2SeqNetwork):
         log_probs = self.head(x[:, 0]).log_softmax(dim=1)  # (R, V)
         attention = attention[:, 0]  # (R, F)
         following = torch.stack(all_keys, dim=1), torch.stack(all_values, dim=1)  # (R, N, M, H)
-        return log_probs, attention, *following, mean_frame(attention)
+        return log_probs, attention, *following, place_of(attention)
 
     def decode(
         self, memory: Tensor, tokens: Tensor, places: Tensor | None = None

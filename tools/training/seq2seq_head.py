@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +22,8 @@ from tools.training.seq2seq_learner import Seq2SeqLearner, Seq2SeqLearnerSetting
 from tools.training.windows import WindowCut, Windows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from models.export_seq2seq import ExportedSeq2Seq
     from models.seq2seq import Seq2SeqNetwork
     from pipeline.spec import PipelineSpec
@@ -33,6 +36,9 @@ SETTLE_S: Final = 0.16
 
 PER_SESSION: Final = 2
 """Windows of one simulated session: it costs more to make than a window to cut."""
+
+REST_S: Final = (0.2, 5.0)
+"""Rest before and after a simulated text: windows that begin or end with it are rare otherwise."""
 
 GOLDEN_WINDOWS: Final = 3
 GOLDEN_STEPS: Final = 12
@@ -79,12 +85,16 @@ class Seq2SeqHead:
             patch_samples=shape.patch_samples,
             settle_samples=round(SETTLE_S * spec.rate_hz),
         )
+        n_windows = 1
+        if isinstance(sessions, SimulatedExamples):
+            n_windows = PER_SESSION
+            sessions = replace(sessions, lead_s=REST_S, tail_s=REST_S)
         return Windows(
             sessions,
             cut,
             max_symbols=shape.max_symbols,
             seed=recipe.training.seed,
-            per_session=PER_SESSION if isinstance(sessions, SimulatedExamples) else 1,
+            per_session=n_windows,
         )
 
     def export(self, network: Seq2SeqNetwork, spec: PipelineSpec, example: Samples) -> Exports:
@@ -115,13 +125,26 @@ def _golden(exported: ExportedSeq2Seq, filtered: Samples) -> bytes:
     """Return golden vectors of windows of ``filtered`` (n, n_inputs), which is used again."""
     _, n_samples, n_inputs = exported.encoder.file.input.shape
     windows = np.resize(filtered, (GOLDEN_WINDOWS, n_samples, n_inputs))
-    n_steps = min(GOLDEN_STEPS, exported.step.max_symbols)
-    rng = np.random.default_rng(0)
-    shape = (GOLDEN_WINDOWS, exported.step.n_rows, n_steps)
-    tokens = rng.integers(1, exported.step.output.shape[1], shape)
-    tokens[:, :, 0] = 0
     memories = [run_encoder(exported, window[np.newaxis]) for window in windows]
+    tokens = np.stack([_likely_texts(exported, memory) for memory in memories])  # (n, R, S)
     given = [run_steps(exported, *each) for each in zip(memories, tokens, strict=True)]
     log_probs, attention = (np.stack(each).swapaxes(1, 2) for each in zip(*given, strict=True))
     steps = StepVectors(tokens.swapaxes(1, 2), log_probs, attention)
     return write_golden(windows, np.concatenate(memories), steps)
+
+
+def _likely_texts(exported: ExportedSeq2Seq, memory: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return a text the network might write in each row, (R, S), the start first.
+
+    Row r goes on from the symbol that is r-th likeliest to come first. Texts that no network would
+    write lead it where it amplifies the last bits, and these differ between machines.
+    """
+    n_rows = exported.step.n_rows
+    tokens = np.zeros((n_rows, 1), np.int64)
+    for k in range(min(GOLDEN_STEPS, exported.step.max_symbols) - 1):
+        log_probs = run_steps(exported, memory, tokens)[0][:, -1, 1:]  # (R, V - 1)
+        order = 1 + np.argsort(-log_probs, axis=1)  # (R, V - 1)
+        rank = np.arange(n_rows) % order.shape[1] if k == 0 else np.zeros(n_rows, np.int64)
+        following = np.take_along_axis(order, rank[:, np.newaxis], axis=1)  # (R, 1)
+        tokens = np.concatenate([tokens, following], axis=1)  # (R, k + 2)
+    return tokens

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.seq2seq import END
+from models.seq2seq import END, place_of
 from pipeline.spec import Settings
 from tools.training.examples import UNKNOWN
 from tools.training.learner import Learner
@@ -24,6 +24,9 @@ LEAST_MASS = 1e-6
 """Attention below this is taken for this much, so that its logarithm stays a number."""
 
 
+SHARES = frozenset({"smoothing", "swap_chance", "own_places", "own_places_from"})
+
+
 class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
     """How much each part counts, and how the text so far is disturbed.
 
@@ -32,8 +35,10 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
     ``ctc_weight``: the text by CTC, from the encoder alone (Watanabe et al. 2017).
     ``smoothing``: belief that is left to all symbols alike (Szegedy et al. 2016).
 
-    A symbol of the text so far is another in ``swap_chance``, and the known place of attention is
-    off by ``place_noise_frames``, since neither will be perfect when the network writes by itself.
+    When the network writes by itself neither the text so far nor the place of attention will be
+    perfect. So a symbol of the text so far is another in ``swap_chance``; the known place is off by
+    ``place_noise_frames``; and in a share of the steps that rises to ``own_places`` at
+    ``own_places_from`` through the training, the place is where the network's attention was.
 
     Raises:
         ValueError: a number is out of its range; names it.
@@ -42,13 +47,15 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
     timing_weight: float = 1.0
     guide_weight: float = 0.5
     ctc_weight: float = 0.0
-    smoothing: float = 0.05
+    smoothing: float = 0.0
     swap_chance: float = 0.05
     place_noise_frames: float = 0.7
+    own_places: float = 0.8
+    own_places_from: float = 0.2
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            most = 1.0 if name in {"smoothing", "swap_chance"} else math.inf
+            most = 1.0 if name in SHARES else math.inf
             value = getattr(self, name)
             if not 0.0 <= value <= most or math.isinf(value):
                 raise ValueError(f"{name}: got {value}, wanted 0 to {most:g}")
@@ -76,11 +83,14 @@ class Seq2SeqLearner(Learner):
         is_even = bool((batch.n_frames == batch.n_frames[0]).all())
         n_frames = None if is_even else self.tensor(batch.n_frames)  # (B,)
         is_timed = bool((batch.on[:, 0] != UNKNOWN).all())
-        places = self._places(spans) if is_timed else None  # (B, L)
 
         frames = self.network.frames(samples, n_frames)  # (B, F, H)
         memory = self.network.remember(frames, n_frames)  # (B, F, D)
-        log_probs, attention = self.network.decode(memory, self._text_so_far(labels), places)
+        before = self._text_so_far(labels)  # (B, L)
+        places = None  # (B, L)
+        if is_timed:
+            places = self._places(spans, memory, before, progress=progress)
+        log_probs, attention = self.network.decode(memory, before, places)
 
         s = self.settings
         weighted = {
@@ -102,11 +112,24 @@ class Seq2SeqLearner(Learner):
         other = torch.randint_like(before, 1, self.network.settings.n_symbols)  # (B, L)
         return torch.where(is_swapped & (before != END), other, before)  # (B, L)
 
-    def _places(self, spans: Tensor) -> Tensor:
-        """Return where attention lay before each symbol, (B, L): the middle of the span before."""
+    def _places(self, spans: Tensor, memory: Tensor, before: Tensor, *, progress: float) -> Tensor:
+        """Return where attention lay before each symbol, (B, L).
+
+        The middle of the span before, or where attention lies when it is given that.
+        """
+        s = self.settings
         middle = (spans[..., 0] + spans[..., 1] - 1) / 2.0  # (B, L)
-        before = torch.cat([torch.zeros_like(middle[:, :1]), middle[:, :-1]], dim=1)  # (B, L)
-        return before + self.settings.place_noise_frames * torch.randn_like(before)
+        known = torch.cat([torch.zeros_like(middle[:, :1]), middle[:, :-1]], dim=1)  # (B, L)
+        known = known + s.place_noise_frames * torch.randn_like(known)  # (B, L)
+        share = s.own_places
+        if progress < s.own_places_from:
+            share *= progress / s.own_places_from
+        if share == 0.0:
+            return known
+        with torch.no_grad():
+            _, attention = self.network.decode(memory, before, known)  # (B, L, F)
+        own = torch.cat([known[:, :1], place_of(attention.float())[:, :-1, 0]], dim=1)  # (B, L)
+        return torch.where(torch.rand_like(known) < share, own, known)  # (B, L)
 
     def _text_loss(self, log_probs: Tensor, labels: Tensor) -> Tensor:
         """Return the mean nats of ``labels`` (B, L), some belief left to every symbol."""

@@ -74,7 +74,7 @@ def test_parity_notices_another_network(made: tuple[Any, ExportedSeq2Seq]) -> No
     network, exported = made
     family = type(network).__name__.lower()
     other: Any = build(family, SHAPES[family], seed=4)
-    with pytest.raises(ExportError, match="differ by"):
+    with pytest.raises(ExportError, match="differs by"):
         check_parity(other, exported)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.families import build
-from models.seq2seq import BEHIND, END, Seq2SeqNetwork, mean_frame
+from models.seq2seq import BEHIND, END, Seq2SeqNetwork, place_of
 from pipeline.errors import UsageError
 
 COMMON = {"n_inputs": 3, "n_symbols": 6, "patch_samples": 4, "kernel_samples": 9, "n_features": 5,
@@ -65,7 +65,7 @@ def test_with_places_given_all_at_once_equals_step_by_step(network: Seq2SeqNetwo
     stepwise = Seq2SeqNetwork.decode(network, memory, tokens, places)
     torch.testing.assert_close(together, stepwise, atol=1e-5, rtol=0)
     own = network.decode(memory, tokens)
-    places = torch.cat([torch.zeros(3, 1), mean_frame(own[1])[:, :-1, 0]], dim=1)
+    places = torch.cat([torch.zeros(3, 1), place_of(own[1])[:, :-1, 0]], dim=1)
     torch.testing.assert_close(network.decode(memory, tokens, places), own, atol=1e-5, rtol=0)
 
 
@@ -158,3 +158,11 @@ def test_a_frame_sees_as_far_ahead_as_back() -> None:
 def test_shapes_that_cannot_be_are_refused(family: str, key: str, value: int) -> None:
     with pytest.raises(UsageError, match=r"n_width|kernel_samples"):
         build(family, SHAPES[family] | {key: value})
+
+
+def test_the_place_is_around_the_peak_of_attention() -> None:
+    attention = torch.zeros(2, 20)
+    attention[0, 4:6] = 0.3
+    attention[0, 15] = 0.4  # a peak far from the rest
+    attention[1, 4:7] = torch.tensor([0.2, 0.5, 0.3])
+    torch.testing.assert_close(place_of(attention), torch.tensor([[15.0], [5.1]]))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.families import build
-from models.seq2seq import Seq2SeqNetwork
+from models.seq2seq import Seq2SeqNetwork, place_of
 from tools.training.examples import UNKNOWN
 from tools.training.seq2seq_learner import Seq2SeqLearner, Seq2SeqLearnerSettings, guide_loss
 from tools.training.windows import Window, WindowBatch, collate_windows
@@ -113,3 +113,21 @@ def test_numbers_out_of_range_are_refused_by_name() -> None:
     for name, value in (("smoothing", 1.5), ("guide_weight", -1.0), ("timing_weight", np.nan)):
         with pytest.raises(ValueError, match=f"{name}: got"):
             Seq2SeqLearnerSettings(**{name: value})
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_places_are_the_middles_of_spans_and_later_those_of_attention(family: str) -> None:
+    learner, network = learner_of(
+        family, Seq2SeqLearnerSettings(place_noise_frames=0.0, own_places=1.0, own_places_from=0.5)
+    )
+    batch = batch_of(n=3)
+    spans, labels = torch.from_numpy(batch.spans), torch.from_numpy(batch.labels)
+    with torch.no_grad():
+        memory = network.encode(torch.from_numpy(batch.samples))
+        before = learner._text_so_far(labels)
+        known = learner._places(spans, memory, before, progress=0.0)
+        assert known[0, 1:].tolist() == [1.5, 4.5, 7.5]
+        own = learner._places(spans, memory, before, progress=0.9)
+        _, attention = network.decode(memory, before, known)
+    torch.testing.assert_close(own[:, 1:], place_of(attention)[:, :-1, 0])
+    assert not torch.equal(own, known)
