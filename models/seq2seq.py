@@ -26,8 +26,8 @@ from models.network import NetworkSettings, State
 END = 0
 """The symbol ``""`` of the vocabulary: what stands before the first symbol and after the last."""
 
-BEHIND = -1e9
-"""Score of a frame behind its window's end; finite, so that it can be added to."""
+BEHIND = -1e4
+"""Score of a frame behind its window's end; finite in 16 bits too, and its softmax is zero."""
 
 
 AROUND_PEAK = 3

@@ -31,8 +31,8 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
     """How much each part counts, and how the text so far is disturbed.
 
     ``timing_weight``: naming the symbol that is on at each frame. ``guide_weight``: attention on
-    the frames of the symbol that is written. Both are off where nobody knows the timing.
-    ``ctc_weight``: the text by CTC, from the encoder alone (Watanabe et al. 2017).
+    the frames of the symbol that is written. Both are off where nobody knows the timing, and there
+    ``ctc_weight`` counts: the text by CTC, from the encoder alone (Watanabe et al. 2017).
     ``smoothing``: belief that is left to all symbols alike (Szegedy et al. 2016).
 
     When the network writes by itself neither the text so far nor the place of attention will be
@@ -46,7 +46,7 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
 
     timing_weight: float = 1.0
     guide_weight: float = 0.5
-    ctc_weight: float = 0.0
+    ctc_weight: float = 0.5
     smoothing: float = 0.0
     swap_chance: float = 0.05
     place_noise_frames: float = 0.7
@@ -98,7 +98,7 @@ class Seq2SeqLearner(Learner):
             "timing": (s.timing_weight, self._timing_loss(frames, on)),
             "guide": (s.guide_weight, guide_loss(attention.float(), spans)),
         }
-        if s.ctc_weight:
+        if not is_timed:
             ctc = self._ctc_loss(frames, labels, self.tensor(batch.n_frames))
             weighted["ctc"] = (s.ctc_weight, ctc)
         self.parts = {name: part.detach() for name, (_, part) in weighted.items()}

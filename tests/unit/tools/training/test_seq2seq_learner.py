@@ -18,7 +18,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "recurrent": {**COMMON, "n_units": 8, "n_decoder": 12, "n_keys": 8},
     "transformer": {**COMMON, "n_width": 16, "n_heads": 2, "n_inner": 16, "n_layers": 1},
 }
-UNDISTURBED = Seq2SeqLearnerSettings(swap_chance=0.0, place_noise_frames=0.0, ctc_weight=0.3)
+UNDISTURBED = Seq2SeqLearnerSettings(swap_chance=0.0, place_noise_frames=0.0)
 
 
 def learner_of(
@@ -53,7 +53,7 @@ def batch_of(*, n: int = 8, timed: bool = True) -> WindowBatch:
 @pytest.mark.parametrize("family", SHAPES)
 def test_a_learner_lowers_its_loss(family: str, timed: bool) -> None:  # noqa: FBT001 - a case
     torch.manual_seed(0)
-    learner, _ = learner_of(family, Seq2SeqLearnerSettings(ctc_weight=0.0 if timed else 0.5))
+    learner, _ = learner_of(family, Seq2SeqLearnerSettings())
     optimiser = torch.optim.Adam(learner.parameters(), lr=1e-2)
     batch = batch_of(timed=timed)
     losses = []
@@ -66,17 +66,22 @@ def test_a_learner_lowers_its_loss(family: str, timed: bool) -> None:  # noqa: F
     assert min(losses[-5:]) < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize("timed", [True, False], ids=["timed", "text alone"])
 @pytest.mark.parametrize("family", SHAPES)
-def test_the_loss_is_the_mean_over_rows_of_what_each_gives_alone(family: str) -> None:
+def test_the_loss_is_the_mean_over_rows_of_what_each_gives_alone(
+    family: str,
+    timed: bool,  # noqa: FBT001 - a case
+) -> None:
     learner, _ = learner_of(family, UNDISTURBED)
     rng = np.random.default_rng(0)
     silence = np.ones((50, 2), np.float32)
     rest = Window(silence, (), np.zeros((0, 2), np.int64), np.zeros(10, np.int64))
-    rows = [toy(rng), toy(rng, n_frames=15), rest]
+    rows = [toy(rng, timed=timed), toy(rng, n_frames=15, timed=timed)]
+    rows.append(rest if timed else Window(silence, ()))
     whole = learner.loss(collate_windows(rows, patch_samples=5), progress=0.0)
     alone = [learner.loss(collate_windows([r], patch_samples=5), progress=0.0) for r in rows]
     torch.testing.assert_close(whole, torch.stack(alone).mean(), atol=1e-4, rtol=0)
-    assert set(learner.parts) == {"text", "timing", "guide", "ctc"}
+    assert set(learner.parts) == {"text", "timing", "guide"} | (set() if timed else {"ctc"})
 
 
 def test_without_timing_neither_frames_nor_attention_are_taught() -> None:
@@ -86,6 +91,7 @@ def test_without_timing_neither_frames_nor_attention_are_taught() -> None:
     assert learner.parts["text"] > 0.0
     assert learner.parts["ctc"] > 0.0
     learner.loss(batch_of(timed=True), progress=0.0)
+    assert "ctc" not in learner.parts
     assert learner.parts["timing"] > 0.0
     assert learner.parts["guide"] > 0.0
     assert learner.network is network
