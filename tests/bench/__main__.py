@@ -26,6 +26,7 @@ BENCHES = {
     "filter": "the filter stage and the ring, beside scipy, a Python loop and np.roll",
     "journal": "a final on disk, full and normal",
     "lexicon": "words from phonemes: a frame, and the word error rate beside the character beam",
+    "speech": "the published speech network: 512 features over LSL, words out of 20 000",
     "beam": "microseconds a frame of the beam search, beside a pure-Python one",
     "context": "a decode against how much past there is: state carried, or all done again",
     "snr": "character error rate against signal-to-noise",
