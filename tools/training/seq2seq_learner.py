@@ -62,7 +62,7 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
 
 
 class Seq2SeqLearner(Learner):
-    """A network that learns to write, and the heads on its encoder that only training has."""
+    """A network that learns to write, and what names the symbols of its frames in training alone."""
 
     network: Seq2SeqNetwork
 
@@ -73,8 +73,7 @@ class Seq2SeqLearner(Learner):
         self.settings = settings or Seq2SeqLearnerSettings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.timing = nn.Linear(network.n_hidden, network.settings.n_symbols)
-            self.ctc = nn.Linear(network.n_hidden, network.settings.n_symbols)
+            self.heard = nn.Linear(network.n_hidden, network.settings.n_symbols)
 
     def loss(self, batch: WindowBatch, *, progress: float) -> Tensor:
         """Return nats a symbol of the text, and those of timing, attention and CTC."""
@@ -140,13 +139,13 @@ class Seq2SeqLearner(Learner):
 
     def _timing_loss(self, frames: Tensor, on: Tensor) -> Tensor:
         """Return the mean nats of naming the symbol ``on`` (B, F), where it is known."""
-        scores = self.timing(frames).float().transpose(1, 2)  # (B, V, F)
+        scores = self.heard(frames).float().transpose(1, 2)  # (B, V, F)
         nats = functional.cross_entropy(scores, on, ignore_index=UNKNOWN, reduction="none")
         return _row_mean(nats, on != UNKNOWN)
 
     def _ctc_loss(self, frames: Tensor, labels: Tensor, n_frames: Tensor) -> Tensor:
         """Return nats a symbol, as CTC counts them; the end is its blank."""
-        scores = self.ctc(frames).float().log_softmax(dim=2).transpose(0, 1)  # (F, B, V)
+        scores = self.heard(frames).float().log_softmax(dim=2).transpose(0, 1)  # (F, B, V)
         n_labels = (labels > END).sum(dim=1)  # (B,)
         given = labels.clamp(min=END)  # (B, L)
         return functional.ctc_loss(scores, given, n_frames, n_labels, zero_infinity=True)
