@@ -62,7 +62,7 @@ class Seq2SeqLearnerSettings(Settings, frozen=True, kw_only=True):
 
 
 class Seq2SeqLearner(Learner):
-    """A network that learns to write, and what names the symbols of its frames in training alone."""
+    """A network that learns to write; a head that only training has names what its frames hear."""
 
     network: Seq2SeqNetwork
 
