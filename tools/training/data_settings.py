@@ -24,7 +24,8 @@ class DataSettings(Settings, frozen=True, kw_only=True):
 
     ``split_by`` says what training and held-out data never share; ``held_out`` is the latter's
     share, and ``split_seed`` decides which they are. Texts are cut with up to ``margin_s`` of the
-    rest around them; what is left of long rests are examples too.
+    rest around them; what is left of long rests are examples too. In ``noise_chance`` of the
+    examples that are trained on noise takes the place of EEG, and nobody is heard.
 
     Raises:
         ValueError: a number is out of its range; names it.
@@ -42,6 +43,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
     held_out: float = 0.1
     split_seed: int = 0
     margin_s: float = 1.0
+    noise_chance: float = 0.05
 
     def __post_init__(self) -> None:
         ranges = {
@@ -53,6 +55,7 @@ class DataSettings(Settings, frozen=True, kw_only=True):
             "held_out": (0.0, 0.9),
             "split_seed": (0, 2**62),
             "margin_s": (0.0, 60.0),
+            "noise_chance": (0.0, 0.9),
         }
         for name, (least, most) in ranges.items():
             value = getattr(self, name)

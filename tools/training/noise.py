@@ -36,12 +36,18 @@ def coloured_noise(
     return np.asarray(noise / noise.std(), dtype=np.float32)
 
 
-def any_noise(rng: np.random.Generator, n_samples: int, *, rate_hz: float) -> Samples:
-    """Return noise of any colour and level, in half of the cases mixed as the scalp mixes.
+def any_noise(
+    rng: np.random.Generator, n_samples: int, *, rate_hz: float, n_channels: int | None = None
+) -> Samples:
+    """Return noise of any colour and level, in half of the cases with channels that are alike.
 
-    ``(n_samples, n_channels)`` µV on the simulated person's channels.
+    ``(n_samples, n_channels)`` µV; on the simulated person's channels, mixed as the scalp mixes,
+    without ``n_channels``.
     """
-    mix = mixing(rng)
+    if n_channels is None:
+        mix = mixing(rng)
+    else:
+        mix = rng.standard_normal((n_channels, n_channels)) / np.sqrt(n_channels)
     exponent, is_mixed = rng.uniform(*EXPONENTS), rng.random() < 0.5
     level_uv = np.exp(rng.uniform(*np.log(LEVELS_UV)))
     noise = coloured_noise(rng, len(mix), n_samples, exponent=exponent, rate_hz=rate_hz)

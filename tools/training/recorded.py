@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
+from pipeline.filters import FilterChain
 from runtime.recording import RecordingSource
 from tools.training.augment import Augmentation, augment
 from tools.training.examples import Example, RecordedExamples
 from tools.training.labelled_text import read_signal
+from tools.training.noise import any_noise
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
     from tools.training.cache import FilteredCache
     from tools.training.corpus import Corpus
     from tools.training.cuts import Cut
+
+
+_SALT = 0x0A15E
+"""Keeps what is drawn here apart from what is drawn elsewhere for the same step and row."""
 
 
 class CutExamples(Sequence[Example]):
@@ -81,11 +87,18 @@ def training_examples(
     n_batch: int,
     seed: int,
     augmentation: Augmentation | None = None,
+    noise_chance: float = 0.0,
 ) -> RecordedExamples:
-    """Return the source of batches of ``examples``, changed as ``augmentation`` says."""
+    """Return the source of batches of ``examples``, changed as ``augmentation`` says.
+
+    In ``noise_chance`` of them noise of the same length takes the place of EEG and text.
+    """
     settings = augmentation or Augmentation()
 
     def change(example: Example, place: int, number: tuple[int, int, int]) -> Example:
+        rng = np.random.default_rng([*number, _SALT])
+        if rng.random() < noise_chance:
+            return _noise(rng, len(example.samples), spec)
         return augment(
             example,
             settings,
@@ -101,8 +114,14 @@ def training_examples(
         n_batch=n_batch,
         seed=seed,
         lengths=examples.lengths,
-        change=None if settings.is_off else change,
+        change=None if settings.is_off and not noise_chance else change,
     )
+
+
+def _noise(rng: np.random.Generator, n_samples: int, spec: PipelineSpec) -> Example:
+    n_channels = len(spec.channels)
+    noise = any_noise(rng, n_samples, rate_hz=spec.rate_hz, n_channels=n_channels)
+    return Example(FilterChain(spec).push(noise), (), rest=(n_samples, n_samples))
 
 
 class HeldOutTexts:

@@ -64,6 +64,7 @@ def recorded_task(
             n_batch=given.n_batch,
             seed=training.seed,
             augmentation=given.augment if name == TRAINING else None,
+            noise_chance=given.noise_chance if name == TRAINING else 0.0,
         )
         return head.batches(recipe, spec, sessions)
 

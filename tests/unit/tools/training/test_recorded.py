@@ -79,6 +79,25 @@ def test_batches_are_a_function_of_step_and_rows(corpus: Corpus) -> None:
         assert part.n_labels.tolist() == whole.n_labels[1::2].tolist()
 
 
+def test_noise_takes_the_place_of_eeg_now_and_then(corpus: Corpus) -> None:
+    plain, noisy = (
+        training_examples(
+            examples(corpus), spec=SPEC, patch_samples=8, n_batch=6, seed=7, noise_chance=chance
+        )
+        for chance in (0.0, 0.3)
+    )
+    n_noise = 0
+    for step in range(30):
+        for row in range(6):
+            one, other = (s.example(step, row, progress=0.0) for s in (plain, noisy))
+            assert one.samples.shape == other.samples.shape
+            if not np.array_equal(one.samples, other.samples):
+                assert other.labels == ()
+                assert np.isfinite(other.samples).all()
+                n_noise += 1
+    assert 30 < n_noise < 80
+
+
 def test_held_out_texts_come_with_raw_samples(corpus: Corpus) -> None:
     held_out = HeldOutTexts(corpus, cut_corpus(corpus, margin_s=0.5)[::-1])
     assert len(held_out) == 3
