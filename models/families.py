@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from models.network import CtcNetwork
 
 FAMILIES = {
+    "eegnet": "models.eegnet:EegNet",
+    "braindecode": "models.braindecode_classifier:BraindecodeClassifier",
     "gru-ctc": "models.gru_ctc:GruCtc",
     "conformer-ctc": "models.conformer_ctc:ConformerCtc",
     "recurrent": "models.recurrent:Recurrent",

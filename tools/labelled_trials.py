@@ -55,13 +55,23 @@ class Recording:
         return tuple(t for t in self.trials if t.onset is not None and t.label is not None)
 
 
-def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A source read to its end: raw µV, every marker, and spans of samples that are no signal."""
+
+    rate_hz: float
+    channels: tuple[str, ...]
+    samples: Samples
+    markers: tuple[Marker, ...]
+    spoilt: tuple[tuple[int, int], ...]
+
+
+def read_whole(source: Source, *, name: str) -> Whole:
     """Read a source to its end and close it.
 
     Args:
         source: not yet open; it must end.
         name: of the recording, for messages.
-        stimulus: the marker that opens a window.
 
     Raises:
         RecordingError: it cannot be used, or has no samples.
@@ -84,8 +94,23 @@ def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:
     spoilt = [(e.sample - 1, e.sample + settle) for e in events if e.kind in TAINTING]
     held = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     spoilt += [(int(k), int(k) + 1) for k in held]
-    trials = find_trials(markers, stimulus=stimulus, n_samples=len(samples))
-    return Recording(name, info.rate_hz, info.channels, samples, trials, tuple(spoilt))
+    return Whole(info.rate_hz, info.channels, samples, tuple(markers), tuple(spoilt))
+
+
+def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:
+    """Read a source to its end and close it.
+
+    Args:
+        source: not yet open; it must end.
+        name: of the recording, for messages.
+        stimulus: the marker that opens a window.
+
+    Raises:
+        RecordingError: it cannot be used, or has no samples.
+    """
+    whole = read_whole(source, name=name)
+    trials = find_trials(whole.markers, stimulus=stimulus, n_samples=len(whole.samples))
+    return Recording(name, whole.rate_hz, whole.channels, whole.samples, trials, whole.spoilt)
 
 
 def find_trials(markers: Sequence[Marker], *, stimulus: str, n_samples: int) -> tuple[Trial, ...]:

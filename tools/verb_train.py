@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from models.bundle import Bundle
+    from tools.training.recipe import Recipe
     from tools.training.report import Report
 
 EXAMPLE = """examples:
   eegscribe train monday.xdf tuesday.xdf --recipe gru-ctc --out person.eegb
   eegscribe train --simulate --recipe gru-ctc --threads 2 --curve 1,5,15 --out demo.eegb
   eegscribe train --simulate --recipe mine.toml --set network.n_hidden=256 --out mine
+  eegscribe train run1.xdf run2.xdf --recipe eegnet-ssvep --layout keys.json --out ada.eegb
 
-Recordings need text:<string> and text:end markers. A training that was killed goes on where it
-was when the same command is given again. Beside the bundle B come B.report.json and
-B.metrics.jsonl."""
+Recordings need text:<string> and text:end markers; with --layout, trials and label: markers. A
+training that was killed goes on where it was when the same command is given again. Beside the
+bundle B come B.report.json and B.metrics.jsonl."""
 
 OVERRIDES = {
     "steps": "training.n_steps",
@@ -50,6 +52,7 @@ def add_parser(verbs: Any) -> None:
     add("--recipe", default="gru-ctc", help="name, or a .toml file (%(default)s)")
     add("--out", type=Path, required=True, help="folder or .eegb file")
     add("--force", action="store_true", help="replace the bundle if it is there")
+    add("--layout", type=Path, help="of trials, for a recipe that reads selections")
     add("--lm", type=Path, help="ARPA language model over characters")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the recipe")
     add("--steps", type=int, help="of descent, over the recipe's")
@@ -72,6 +75,7 @@ def run(options: Namespace) -> int:
     from dataclasses import replace
 
     from tools.training import checkpoint
+    from tools.training.classifier_fit import is_classifier
     from tools.training.course import Course, complete, make_task, planned
     from tools.training.outcome import write_outcome
     from tools.training.recipe import parse_changes, read_recipe
@@ -81,8 +85,13 @@ def run(options: Namespace) -> int:
     for name, key in OVERRIDES.items():
         if getattr(options, name) is not None:
             changes[key] = getattr(options, name)
+    recipe = read_recipe(options.recipe, changes)
+    if is_classifier(recipe):
+        return _run_trials(options, recipe)
+    if options.layout is not None:
+        raise UsageError(f"--layout: recipe {options.recipe} writes text, wanted one for trials")
     course = Course(
-        read_recipe(options.recipe, changes),
+        recipe,
         tuple(options.recordings),
         options.out.with_name(f"{options.out.name}.training"),
         cache=options.cache,
@@ -101,6 +110,34 @@ def run(options: Namespace) -> int:
     report = write_outcome(options.out, learner, course, task)
     checkpoint.remove(course.folder)
     _tell(options, report)
+    return 0
+
+
+def _run_trials(options: Namespace, recipe: Recipe) -> int:
+    """Train a classifier of trials.
+
+    Raises:
+        UsageError: an option is missing, or is for networks that write text.
+    """
+    from tools.training.classifier_course import TrialCourse, train_trials
+    from tools.training.classifier_scores import report_lines
+
+    if options.layout is None or not options.recordings:
+        raise UsageError(f"--recipe {options.recipe}: wanted recordings and --layout with it")
+    for name in ("lm", "minutes", "curve", "cache"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name}: is not for a recipe that reads trials")
+    if options.devices > 1 or options.accelerator != "cpu":
+        raise UsageError("--devices, --accelerator: are not for a recipe that reads trials")
+    course = TrialCourse(
+        recipe, tuple(options.recordings), options.layout, options.out, options.threads
+    )
+    figures = train_trials(course)
+    if options.json:
+        print(json.dumps({"type": "summary", **figures}))
+    else:
+        print("\n".join(report_lines(figures)))
+        print(f"{options.out}: written ({figures['sha256'][:12]})")
     return 0
 
 

@@ -45,6 +45,9 @@ def record(path: Path, *texts: str, seed: int = 1) -> Path:
         (["--simulate", "--minutes", "1", "--steps", "3"], 2, "--minutes"),
         (["--simulate", "--curve", "1,-2"], 2, "--curve"),
         (["--simulate", "--devices", "0"], 2, "--devices"),
+        (["--simulate", "--recipe", "eegnet-ssvep"], 2, "wanted recordings and --layout"),
+        (["r.xdf", "--recipe", "eegnet-p300", "--layout", "l", "--minutes", "1"], 2, "--minutes"),
+        (["--simulate", "--layout", "l.json"], 2, "writes text, wanted one for trials"),
     ],
 )
 def test_wrong_usage_is_one_sentence(
