@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class RecurrentSettings(Seq2SeqSettings, frozen=True):
-    """The shape: ``n_layers`` of ``n_units`` each way in the encoder."""
+    """The shape: ``n_layers`` of ``n_units`` each way listen, ``n_decoder`` units write.
+
+    Attention compares vectors of ``n_keys``.
+    """
 
     n_units: int = 128
     n_layers: int = 1

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class TransformerSettings(Seq2SeqSettings, frozen=True):
-    """The shape: ``n_layers`` in the encoder, ``n_decoder_layers``, all ``n_width`` wide."""
+    """The shape: ``n_layers`` in the encoder, ``n_decoder_layers``, all ``n_width`` wide.
+
+    Between its two linear maps a layer is ``n_inner`` wide. The encoder tells distances of up to
+    ``reach_frames`` apart.
+    """
 
     n_width: int = 128
     n_heads: int = 4
