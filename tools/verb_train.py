@@ -65,7 +65,12 @@ def add_parser(verbs: Any) -> None:
     add("--curve", metavar="M,M", help="report errors after so many minutes of training too")
     add("--devices", type=int, default=1, help="processes or GPUs (%(default)s)")
     add("--accelerator", choices=("cpu", "cuda"), default="cpu", help="(%(default)s)")
-    add("--threads", type=int, default=1, help="of torch, in each process (%(default)s)")
+    add(
+        "--threads",
+        type=int,
+        default=1,
+        help="in each process: one makes batches, the others compute (%(default)s)",
+    )
     add("--json", action="store_true", help="JSON lines, the last one a summary")
     parser.set_defaults(run=run)
 

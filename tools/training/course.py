@@ -54,6 +54,8 @@ class Course:
     """What is asked for: ``paths`` of recordings, none for the simulated person.
 
     ``folder`` is where the training is kept on its way, ``cache`` where filtered recordings are.
+    Of ``n_threads`` one makes batches while the others compute, or one does both by turns: a
+    processor that must do more makes those that compute wait for each other at every step.
     ``keep_at_min``: minutes of training at which weights are kept for the curve.
     """
 
@@ -71,6 +73,11 @@ class Course:
     def diagnostics(self) -> Path:
         """Where diagnostics go: a folder beside that of the training, kept when this is removed."""
         return self.folder.with_suffix(".diagnostics")
+
+    @property
+    def n_computing(self) -> int:
+        """How many threads torch may use."""
+        return max(1, self.n_threads - 1)
 
 
 def make_task(course: Course, *, arpa: bytes | None) -> Task:
@@ -130,7 +137,7 @@ def _step_s(course: Course, task: Task) -> float:
     learner = head_of(course.recipe.family).learner(course.recipe, task.heard)
     fabric = make_fabric(settings.precision, accelerator=course.accelerator)
     at: list[float] = []
-    torch.set_num_threads(course.n_threads)
+    torch.set_num_threads(course.n_computing)
     with tempfile.TemporaryDirectory() as folder:
         train(
             learner,
@@ -151,7 +158,7 @@ def _work_apart(fabric: Fabric, course: Course) -> None:
 
 
 def _work(fabric: Fabric, course: Course, task: Task) -> Learner:
-    torch.set_num_threads(course.n_threads)
+    torch.set_num_threads(course.n_computing)
     settings = course.recipe.training
     learner = head_of(course.recipe.family).learner(course.recipe, task.heard)
     is_first = fabric.is_global_zero
