@@ -15,7 +15,6 @@ hundred numpy calls, however many hypotheses and words there are.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,12 +36,19 @@ MAX_HISTORIES: Final = 4096
 """Word sequences numbered before those that died are forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
 class Words:
-    """What can be said, and how probable it is; without a model all is alike."""
+    """What can be said, and how probable it is; without a model all is alike.
 
-    lexicon: Lexicon
-    lm: WordLanguageModel | None = None
+    ``best_below`` is ln of the highest probability, without context, of a word at or below each
+    node of the lexicon, ``(n_nodes,)``; 0 without a model. Any number of searches may share this.
+    """
+
+    def __init__(self, lexicon: Lexicon, lm: WordLanguageModel | None = None) -> None:
+        self.lexicon, self.lm = lexicon, lm
+        if lm is None:
+            self.best_below = np.zeros(lexicon.n_nodes)
+        else:
+            self.best_below = lexicon.best_below(lm.unigrams)
 
 
 class LexiconBeam:
@@ -70,7 +76,8 @@ class LexiconBeam:
         self._lm_weight, self._length_bonus = lm_weight, length_bonus
         self._margin = margin
         self._steps = WordSteps(words.lexicon, words.lm, prune_logp=prune_logp)
-        self._ahead = self._steps.look_ahead(lm_weight=lm_weight, length_bonus=length_bonus)
+        self._ahead = np.append(lm_weight * words.best_below, 0.0) + length_bonus
+        self._ahead[[ROOT, self._steps.ended]] = 0.0  # between words nothing is begun
         self._begin(sample)
 
     def _begin(self, sample: int) -> None:

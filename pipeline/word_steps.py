@@ -132,14 +132,6 @@ class WordSteps:
         """Return the words that are pronounced as this node, which lies within a word."""
         return self._lexicon.word[self._first_word[node] : self._first_word[node + 1]]
 
-    def look_ahead(self, *, lm_weight: float, length_bonus: float) -> Floats:
-        """Return what the best word at or below each node would get, 0 between words."""
-        ahead = np.full(self._lexicon.n_nodes + 1, float(length_bonus))
-        if self._lm is not None:
-            ahead[:-1] += lm_weight * self._lexicon.best_below(self._lm.unigrams)
-        ahead[[ROOT, self.ended]] = 0.0
-        return ahead
-
     def keys(self, some: Hypotheses) -> Ints:
         """Return the keys of hypotheses whose histories were numbered anew."""
         within = self._key_at(some.history, some.node)
