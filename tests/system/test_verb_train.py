@@ -11,7 +11,7 @@ import pytest
 from models.bundle import load_bundle
 from models.weights import unpack
 from runtime.engine import open_engine
-from runtime.synthesis import synthesise
+from runtime.synthesis import SynthesisSettings, synthesise
 from tools.cli import main
 from tools.transcribe import finals, transcript_of
 from tools.verb_simulate import write_xdf
@@ -64,7 +64,10 @@ def test_no_eeg_of_a_person_is_in_a_bundle(tmp_path: Path) -> None:
 def test_held_out_texts_are_scored_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = record(tmp_path / "long.xdf", *["ab"] * 9, "ba")
+    settings = SynthesisSettings(between_s=8.0)
+    path = tmp_path / "long.xdf"
+    session = synthesise([*["ab"] * 9, "ba"], seed=1, settings=settings)
+    write_xdf(path, session, name="r", rate_hz=250.0)
     out = tmp_path / "b"
     assert train(str(path), "--out", str(out), "--json", *SMALL) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -79,6 +82,7 @@ def test_held_out_texts_are_scored_and_reported(
     assert report["sha256"] == bundle.sha256
     assert report["data"] == "recorded"
     assert report["readings"]["greedy"]["texts"] == report["control"]["texts"] == n_texts
+    assert report["silence"].keys() == {"idle: rest, trained on", "noise: white"}
     assert report["baseline"]["phrase"] in {"ab", "ba"}
     rows = (tmp_path / "b.metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [1, 2, 3]

@@ -54,8 +54,8 @@ class Course:
     """What is asked for: ``paths`` of recordings, none for the simulated person.
 
     ``folder`` is where the training is kept on its way, ``cache`` where filtered recordings are.
-    Of ``n_threads`` one makes batches while the others compute, or one does both by turns: a
-    processor that must do more makes those that compute wait for each other at every step.
+    Of ``n_threads`` one makes batches while the others compute, or one does both by turns;
+    with fewer processors than threads, those that compute wait for each other at every step.
     ``keep_at_min``: minutes of training at which weights are kept for the curve.
     """
 

@@ -68,7 +68,7 @@ def evaluate(
     path: Path,
     held_out: Sequence[HeldOut],
     *,
-    quiet: Mapping[str, Samples],
+    quiet: Mapping[str, Sequence[Samples]],
     training_texts: Sequence[str],
     on_done: Callable[[int], None] | None = None,
 ) -> tuple[str, Evaluated]:
@@ -77,7 +77,7 @@ def evaluate(
     Args:
         path: folder or ``.eegb`` file; replaced.
         held_out: at least one.
-        quiet: raw samples in which nothing is said, by name.
+        quiet: raw samples in which nothing is said, by name, each piece heard by itself.
         training_texts: of which the constant phrase is chosen.
         on_done: hears how many sessions are done.
 
@@ -101,7 +101,7 @@ def evaluate(
         control=control,
         baseline=_baseline(training_texts, truths),
         truth_repeated=_repeated(truths),
-        silence={name: _silence(decoded, samples) for name, samples in quiet.items()},
+        silence={name: _silence(decoded, pieces) for name, pieces in quiet.items()},
     )
     bundle = load_bundle(path)
     manifest = msgspec.structs.replace(
@@ -174,13 +174,13 @@ def _baseline(training_texts: Sequence[str], truths: Sequence[str]) -> Baseline:
     return Baseline(phrase=phrase, cer=sum_errors(counts).cer, cer_95=cer_interval(counts))
 
 
-def _silence(engine: Engine, samples: Samples) -> Silence:
-    heard = listen(engine, samples)
-    minutes = len(samples) / engine.spec.rate_hz / 60.0
+def _silence(engine: Engine, pieces: Sequence[Samples]) -> Silence:
+    heard = [listen(engine, samples) for samples in pieces]
+    minutes = sum(map(len, pieces)) / engine.spec.rate_hz / 60.0
     return Silence(
         minutes=minutes,
-        finals_per_min=len(heard.pieces) / minutes,
-        symbols_per_min=heard.n_symbols / minutes,
+        finals_per_min=sum(len(listening.pieces) for listening in heard) / minutes,
+        symbols_per_min=sum(listening.n_symbols for listening in heard) / minutes,
     )
 
 

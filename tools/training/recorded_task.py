@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime.recording import RecordingSource
 from tools.training.cache import FilteredCache
 from tools.training.controls import phase_randomised
 from tools.training.corpus import read_corpus
 from tools.training.cuts import cut_corpus
 from tools.training.evaluation import HeldOut
 from tools.training.head import Heard, head_of, network_settings
+from tools.training.labelled_text import read_signal
 from tools.training.noise import white_noise
 from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
 from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.tasks import QUIET_MIN, Exam, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pipeline.values import Samples
     from tools.training.corpus import Corpus
     from tools.training.cuts import Cut
     from tools.training.examples import Examples
@@ -81,7 +84,7 @@ def recorded_task(
         arpa=arpa,
         readme=README,
         control_is="phases randomised",
-        exam=lambda: _exam(corpus, parts[HELD_OUT]),
+        exam=lambda: _exam(corpus, parts),
         problems=corpus.problems,
     )
 
@@ -96,15 +99,31 @@ def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
     }
 
 
-def _exam(corpus: Corpus, cuts: Sequence[Cut]) -> Exam:
-    """Return the held-out texts, their controls, and noise about as loud as they are."""
+def _exam(corpus: Corpus, parts: Mapping[str, Sequence[Cut]]) -> Exam:
+    """Return the held-out texts, their controls, rest, and noise about as loud as they are."""
     sessions = [
         HeldOut(text, samples, phase_randomised(samples, seed=number))
-        for number, (text, samples) in enumerate(HeldOutTexts(corpus, cuts))
+        for number, (text, samples) in enumerate(HeldOutTexts(corpus, parts[HELD_OUT]))
     ]
     if not sessions:
         return Exam([], {})
     level_uv = float(np.std(np.diff(sessions[0].samples, axis=0)))
     n_samples = round(60.0 * QUIET_MIN * corpus.rate_hz)
     noise = white_noise(len(corpus.channels), n_samples, level_uv=level_uv)
-    return Exam(sessions, {"noise: white": noise})
+    quiet = {"noise: white": [noise]}
+    for part, name in ((HELD_OUT, "idle: rest, held out"), (TRAINING, "idle: rest, trained on")):
+        pieces = _rests(corpus, parts[part], n_samples=n_samples)
+        if pieces:
+            return Exam(sessions, {name: pieces, **quiet})
+    return Exam(sessions, quiet)
+
+
+def _rests(corpus: Corpus, cuts: Sequence[Cut], *, n_samples: int) -> list[Samples]:
+    """Return the raw samples of rests, until there are ``n_samples`` of them."""
+    pieces: list[Samples] = []
+    for number, recorded in enumerate(corpus.recordings):
+        rests = [cut for cut in cuts if cut.recording == number and not cut.text]
+        if rests and sum(map(len, pieces)) < n_samples:
+            samples = read_signal(RecordingSource(recorded.path)).samples
+            pieces += [samples[cut.start : cut.stop].copy() for cut in rests]
+    return pieces

@@ -49,7 +49,7 @@ class Exam:
     """What a trained bundle is tried on: ``held_out`` and ``quiet`` as for ``evaluate``."""
 
     held_out: list[HeldOut]
-    quiet: dict[str, Samples]
+    quiet: dict[str, list[Samples]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +150,12 @@ def _simulated_exam(settings: SynthesisSettings) -> Exam:
         sessions.append(HeldOut(text, session.samples, control.samples, ends))
     rest = msgspec.structs.replace(settings, lead_s=60.0 * QUIET_MIN, tail_s=0.0)
     bare = msgspec.structs.replace(rest, drift_uv=0.0, line_uv=0.0, blinks_per_min=0.0)
+    n_samples = round(60.0 * QUIET_MIN * settings.rate_hz)
+    white = white_noise(len(CHANNELS), n_samples, level_uv=settings.background_uv)
     quiet = {
-        "idle: rest with blinks, drift and line": synthesise([], seed=1, settings=rest).samples,
-        "noise: EEG background alone": synthesise([], seed=2, settings=bare).samples,
-        "noise: white": white_noise(
-            len(CHANNELS),
-            round(60.0 * QUIET_MIN * settings.rate_hz),
-            level_uv=settings.background_uv,
-        ),
+        "idle: rest with blinks, drift and line": [synthesise([], seed=1, settings=rest).samples],
+        "noise: EEG background alone": [synthesise([], seed=2, settings=bare).samples],
+        "noise: white": [white],
     }
     return Exam(sessions, quiet)
 
