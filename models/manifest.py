@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from pipeline.decoder_ranges import check_decoder, check_search
+from pipeline.decoder_ranges import check_decoder, check_overlap, check_search
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
 from pipeline.filters import reference_matrix
@@ -313,13 +313,13 @@ def _check_output(manifest: Manifest) -> None:
 def _check_frames(manifest: Manifest, window: SlidingWindow) -> None:
     _, n_frames, n_columns = manifest.model.output.shape
     n_symbols = len(manifest.pipeline.vocabulary)
-    is_ctc = isinstance(manifest.pipeline.decoder, CtcDecoder)
+    decoder = manifest.pipeline.decoder
     if n_frames < 1 or window.window_samples % n_frames or n_columns < 1:
         raise ValueError(
             f"model.output.shape: got {manifest.model.output.shape}, wanted frames that divide"
             f" {window.window_samples} samples"
         )
-    if not is_ctc:
+    if isinstance(decoder, Seq2SeqDecoder):
         if manifest.model.state:
             raise ValueError("model.state: wanted none for a seq2seq head, whose windows overlap")
         if window.lookahead_samples or window.hop_samples == window.window_samples:
@@ -327,6 +327,7 @@ def _check_frames(manifest: Manifest, window: SlidingWindow) -> None:
                 "pipeline.window: wanted hop_samples < window_samples and no lookahead_samples"
                 " for a seq2seq head"
             )
+        check_overlap(decoder, window, rate_hz=manifest.pipeline.rate_hz)
         return
     if n_columns != n_symbols:
         raise ValueError(

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.spec import Decoder, Seq2SeqDecoder
+    from pipeline.spec import Decoder, Seq2SeqDecoder, SlidingWindow
 
 MOST = 1e6
 """Beyond this no setting means anything."""
@@ -65,4 +65,24 @@ def check_search(decoder: Seq2SeqDecoder, *, n_rows: int, max_symbols: int) -> N
     if longest >= max_symbols:
         raise ValueError(
             f"decoder.max_symbols: got {longest}, wanted at most {max_symbols - 1} and the end"
+        )
+
+
+def check_overlap(decoder: Seq2SeqDecoder, window: SlidingWindow, *, rate_hz: float) -> None:
+    """Refuse times in which nothing can become final before it leaves the window.
+
+    Raises:
+        ValueError: the first such setting.
+    """
+    longest_s = (window.window_samples - window.hop_samples) / rate_hz
+    if decoder.stability_s > longest_s:
+        raise ValueError(
+            f"decoder.stability_s: got {decoder.stability_s:g}, wanted at most {longest_s:g}, "
+            "the window less its hop"
+        )
+    most = window.window_samples // window.hop_samples
+    if decoder.n_agree > most:
+        raise ValueError(
+            f"decoder.n_agree: got {decoder.n_agree}, wanted at most {most}, the windows that "
+            "share a sample"
         )

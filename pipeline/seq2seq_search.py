@@ -77,6 +77,8 @@ class Seq2SeqSearch:
         self._now_ns = stopwatch_ns
         self.n_longest = settings.max_symbols or stepper.max_symbols - 1
         self.step_ns = 0
+        self.prefix_frames: list[list[int]] = []
+        """Of the last run, the frame attended most for each symbol of each prefix."""
 
     def run(
         self,
@@ -120,6 +122,7 @@ class Seq2SeqSearch:
             for k in range(n)
         ]
         self._step_all(beams, memory, n_share)
+        self.prefix_frames = [beam.prefix_frames for beam in beams]
         return [beam.found() for beam in beams]
 
     def _step_all(self, beams: list[_Beam], memory: NDArray[np.float32], n_share: int) -> None:
@@ -180,6 +183,7 @@ class _Beam:
         self.tokens: NDArray[np.int64] = np.zeros(0, np.int64)
         self.parents: NDArray[np.int64] = np.zeros(0, np.int64)
         self.is_done = False
+        self.prefix_frames: list[int] = []
 
     def take(self, log_probs: NDArray[np.float32], attention: Attention) -> None:
         """Take the step's results for this beam's rows, and say what the next step is given."""
@@ -187,6 +191,7 @@ class _Beam:
         attention = np.fmin(np.fmax(attention[:n_open], 0), 1)  # what is no number is 0
         if self._forced:
             self._coverage += attention
+            self.prefix_frames.append(int(attention[0].argmax()))
             self.tokens = np.array([self._forced.pop()])
             self.parents = np.zeros(1, np.int64)
             return

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pipeline.commit import FOR_EVER, LONGEST_WORD
 from pipeline.ctc_beam import MAX_UNDONE
+from pipeline.decoder_ranges import check_overlap
 from pipeline.seq2seq import END, share
 from pipeline.seq2seq_doubt import n_before_jump, n_before_loop, n_shared
 from pipeline.seq2seq_search import Seq2SeqSearch, by_end
+from pipeline.seq2seq_settled import MISPLACED, Settled, Spoken
 from pipeline.tail_text import BACKSPACE, is_action, read_tail, split_at_actions
 from pipeline.units import seconds_to_samples
 from pipeline.values import Event, Figure, Hypothesis, Output, Text
@@ -46,15 +47,6 @@ UNATTENDED: Final = 0.1
 
 MARGIN: Final = 12.0
 """Nats below the best hypothesis that has ended, beyond which one is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A symbol, the first sample of the frame its attention peaks in, and its log-probability."""
-
-    symbol: int
-    sample: int
-    log_p: float
 
 
 class Seq2SeqStream:
@@ -97,17 +89,7 @@ class Seq2SeqStream:
         self._endpoint = seconds_to_samples(
             settings.endpoint_s, rate_hz=rate_hz, where="decoder.endpoint_s"
         )
-        most = window.window_samples - window.hop_samples
-        if self._stability > most:
-            raise ValueError(
-                f"decoder.stability_s: got {settings.stability_s:g}, wanted at most "
-                f"{most / rate_hz:g}, the window less its hop"
-            )
-        if settings.n_agree * window.hop_samples > window.window_samples:
-            raise ValueError(
-                f"decoder.n_agree: got {settings.n_agree}, wanted at most "
-                f"{window.window_samples // window.hop_samples}, the windows that share a sample"
-            )
+        check_overlap(settings, window, rate_hz=rate_hz)
         self._most_back = round(JUMP_BACK_S * rate_hz)
         self._backspace = {s: k for k, s in enumerate(vocabulary)}.get(BACKSPACE)
         self._search = Seq2SeqSearch(
@@ -122,7 +104,7 @@ class Seq2SeqStream:
 
     def reset(self) -> None:
         """Forget everything, as if new."""
-        self._settled: deque[Spoken] = deque(maxlen=self._search.n_longest)
+        self._settled = Settled(self._search.n_longest, frame_samples=self._frame_samples)
         self._said = self._start_of_sentence()
         self._last_said = 0
         self._earlier: deque[tuple[int, ...]] = deque(maxlen=self._settings.n_agree - 1)
@@ -155,14 +137,9 @@ class Seq2SeqStream:
         if not np.isfinite(memory).all():
             return self.skip(first_sample=first_sample)
         self._move(first_sample)
-        while self._settled and self._settled[0].sample < self._start:
-            self._settled.popleft()
+        self._settled.move(self._start)
         self._is_tainted = tainted
-        (self._found,) = self._search.run(
-            memory[np.newaxis],
-            prefixes=[[spoken.symbol for spoken in self._settled]],
-            lm_states=[self._said],
-        )
+        self._found = self._write_out(memory[np.newaxis])
         out: list[Output] = []
         self._tail, self._rest = self._read(self._found[0])
         self._decide(out)
@@ -213,14 +190,35 @@ class Seq2SeqStream:
     def _start_of_sentence(self) -> list[int]:
         return [self._lm.start] if self._lm else []
 
+    def _write_out(self, memory: NDArray[np.float32]) -> list[Found]:
+        """Search with the settled text before; with a symbol more or less if that is misplaced."""
+        prefix = self._settled.prefix(0) or []
+        found, off = self._search_after(prefix, memory)
+        if abs(off) > MISPLACED:
+            other = self._settled.prefix(1 if off < 0 else -1)
+            if other is not None:
+                instead, still_off = self._search_after(other, memory)
+                if abs(still_off) < abs(off):
+                    return instead
+        return found
+
+    def _search_after(
+        self, prefix: list[int], memory: NDArray[np.float32]
+    ) -> tuple[list[Found], float]:
+        """Return hypotheses that begin with a prefix, and by how many symbols it is misplaced."""
+        (found,) = self._search.run(memory, prefixes=[prefix], lm_states=[self._said])
+        frames = self._search.prefix_frames[0]
+        places = [self._start + frame * self._frame_samples for frame in frames]
+        return found, self._settled.off_by(places)
+
     def _read(self, found: Found) -> tuple[list[Spoken], list[Spoken]]:
         """Return what of a hypothesis can be believed, and the rest; no peak before another."""
         peaks = found.attention[: len(found.symbols)].argmax(axis=1)
         places = (self._start + peaks * self._frame_samples).tolist()
-        start = max(self._start, self._settled[-1].sample if self._settled else 0)
+        settled = self._settled.inside()
+        start = max(self._start, settled[-1].sample if settled else 0)
         n_believed = n_before_jump(places, start=start, most_back=self._most_back)
-        settled = [spoken.symbol for spoken in self._settled]
-        n_unlooped = n_before_loop([*settled, *found.symbols]) - len(settled)
+        n_unlooped = n_before_loop([*_symbols(settled), *found.symbols]) - len(settled)
         n_believed = min(n_believed, max(0, n_unlooped))
         spoken = []
         for symbol, place, log_p in zip(found.symbols, places, found.log_p, strict=True):

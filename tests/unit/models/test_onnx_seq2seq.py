@@ -123,12 +123,18 @@ def test_steps_that_do_not_fit_are_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-DECODER = {"head": "seq2seq"}
+DECODER = {"head": "seq2seq", "stability_s": 0.4}
 WINDOW = {"kind": "sliding", "window_samples": 120, "hop_samples": 20}
 PIPELINE_FAULTS: list[tuple[str, Any, str]] = [
     ("decoder", DECODER | {"beam": 5}, r"decoder\.beam: got 5, wanted at most 4 rows"),
     ("decoder", DECODER | {"max_symbols": 16}, r"decoder\.max_symbols: got 16, wanted at most 15"),
     ("decoder", DECODER | {"n_agree": 0}, r"decoder\.n_agree: got 0, wanted 1 to 100"),
+    ("decoder", DECODER | {"n_agree": 7}, r"decoder\.n_agree: got 7, wanted at most 6"),
+    (
+        "decoder",
+        DECODER | {"stability_s": 0.41},
+        r"decoder\.stability_s: got 0\.41, wanted at most",
+    ),
     ("decoder", DECODER | {"length_alpha": -1}, r"decoder\.length_alpha: got -1"),
     ("decoder", DECODER | {"method": "guess"}, "Invalid enum value 'guess'"),
     ("decoder", DECODER | {"prune_logp": -7.0}, "unknown field `prune_logp`"),

@@ -43,12 +43,12 @@ class ScriptStepper:
 
     def memory(self, number: int, lines: list[Line]) -> NDArray[np.float32]:
         """Return the memory ``(n_frames, 1)`` of a window for which these lines are written."""
-        self.scripts[number] = lines
+        self.scripts = {number: lines}
         return np.full((N_FRAMES, 1), number, dtype=np.float32)
 
     def begin(self, memory: NDArray[np.float32]) -> None:
         """Open the script of a window."""
-        self._lines = self.scripts.pop(int(memory[0, 0, 0]))
+        self._lines = self.scripts[int(memory[0, 0, 0])]
         self._histories = [()] * self.n_rows
 
     def step(
