@@ -69,7 +69,7 @@ def test_held_out_texts_are_scored_and_reported(
     session = synthesise([*["ab"] * 9, "ba"], seed=1, settings=settings)
     write_xdf(path, session, name="r", rate_hz=250.0)
     out = tmp_path / "b"
-    assert train(str(path), "--out", str(out), "--json", *SMALL) == 0
+    assert train(str(path), "--out", str(out), "--json", "--curve", "1e-6,99", *SMALL) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     bundle = load_bundle(out)
     assert bundle.sha256 == summary["sha256"]
@@ -82,6 +82,9 @@ def test_held_out_texts_are_scored_and_reported(
     assert report["sha256"] == bundle.sha256
     assert report["data"] == "recorded"
     assert report["readings"]["greedy"]["texts"] == report["control"]["texts"] == n_texts
+    (point,) = report["curve"]
+    assert point["minutes"] == pytest.approx(0.0, abs=0.01)
+    assert point["texts"] == n_texts
     assert report["silence"].keys() == {"idle: rest, trained on", "noise: white"}
     assert report["baseline"]["phrase"] in {"ab", "ba"}
     rows = (tmp_path / "b.metrics.jsonl").read_text().splitlines()

@@ -113,26 +113,26 @@ def table(report: Report) -> list[str]:
     lines = [
         f"{report.bundle} ({report.family}), held-out texts, {data}: {report.n_steps} steps, "
         f"{report.training_min:.1f} minutes",
-        f"{'':24}{'CER':>8}{'95 % interval':>18}{'inserted':>10}{'wrong':>8}{'flicker':>9}"
+        f"{'':28}{'CER':>8}{'95 % interval':>18}{'inserted':>10}{'wrong':>8}{'flicker':>9}"
         f"{'lag p50':>9}{'p95':>8}",
     ]
     for name, reading in {**report.readings, "control": report.control}.items():
         label = f"{name}: {report.control_is}" if name == "control" else name
         lines.append(_row(label, reading))
     lines += [
-        f"{'text alone (chance)':24}{baseline.cer:8.1%}{_interval(baseline.cer_95):>18}  "
+        f"{'text alone (chance)':28}{baseline.cer:8.1%}{_interval(baseline.cer_95):>18}  "
         f"always saying {baseline.phrase!r}",
         "control is " + ("no better than" if report.is_control_clean else "BETTER THAN") + " chance"
         f" ({report.control.cer:.1%} and {baseline.cer:.1%})",
         "",
-        f"{'repeated n-grams':24}{'4 words':>9}{'8 characters':>14}",
+        f"{'repeated n-grams':28}{'4 words':>9}{'8 characters':>14}",
     ]
     lines += [
-        f"{name:24}{reading.repeated_4_words:9.1%}{reading.repeated_8_characters:14.1%}"
+        f"{name:28}{reading.repeated_4_words:9.1%}{reading.repeated_8_characters:14.1%}"
         for name, reading in report.readings.items()
     ]
     words, characters = report.truth_repeated
-    lines += [f"{'truth':24}{words:9.1%}{characters:14.1%}", ""]
+    lines += [f"{'truth':28}{words:9.1%}{characters:14.1%}", ""]
     lines += [f"{'nothing said, ' + data:40}{'minutes':>8}{'finals/min':>12}{'symbols/min':>13}"]
     lines += [
         f"{name:40}{quiet.minutes:8.1f}{quiet.finals_per_min:12.2f}{quiet.symbols_per_min:13.2f}"
@@ -144,7 +144,7 @@ def table(report: Report) -> list[str]:
 def _row(label: str, reading: Reading) -> str:
     lag = [f"{s:.2f} s" if s is not None else "" for s in (reading.lag_p50_s, reading.lag_p95_s)]
     return (
-        f"{label:24}{reading.cer:8.1%}{_interval(reading.cer_95):>18}{reading.insertion_rate:10.1%}"
+        f"{label:28}{reading.cer:8.1%}{_interval(reading.cer_95):>18}{reading.insertion_rate:10.1%}"
         f"{reading.wrong_finals:8.1%}{reading.flicker:9.2f}{lag[0]:>9}{lag[1]:>8}"
     )
 
@@ -157,9 +157,9 @@ def _curve(report: Report, data: str) -> list[str]:
     if not report.curve:
         return []
     chance = report.baseline.cer
-    lines = ["", f"{'minutes of training':24}{'CER':>8}{'greedy':>9}{'chance':>9}   {data}"]
+    lines = ["", f"{'minutes of training':28}{'CER':>8}{'greedy':>9}{'chance':>9}   {data}"]
     lines += [
-        f"{point.minutes:<24.2f}{point.cer:8.1%}{point.greedy_cer:9.1%}{chance:9.1%}   "
+        f"{point.minutes:<28.2f}{point.cer:8.1%}{point.greedy_cer:9.1%}{chance:9.1%}   "
         f"{point.texts} texts"
         for point in report.curve
     ]
