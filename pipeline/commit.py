@@ -41,7 +41,7 @@ PATIENCE: Final = 8
 Once rivals are in the same state of the language model they score alike, and waiting tells nothing.
 """
 
-WORD_PATIENCE: Final = 3
+WORD_PATIENCE: Final = 2
 """The same, where symbols are words: trigrams know no more than two of them."""
 
 LONGEST_WORD: Final = 64
