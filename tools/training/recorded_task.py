@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.recording import RecordingSource
+from tools.progress import progress
+from tools.training.bids import find_recordings
 from tools.training.cache import FilteredCache
 from tools.training.controls import phase_randomised
 from tools.training.corpus import read_corpus
@@ -52,7 +54,9 @@ def recorded_task(
         UsageError: the recipe contradicts itself.
     """
     given, training = recipe.data, recipe.training
-    corpus = read_corpus(paths, given)
+    found = [recording for path in paths for recording in find_recordings(path)]
+    with progress("reading", total=len(found)) as bar:
+        corpus = read_corpus(found, given, on_done=bar)
     head = head_of(recipe.family)
     heard = Heard(corpus.rate_hz, corpus.channels, corpus.symbols, has_lm=arpa is not None)
     spec = head.spec(recipe, heard)
