@@ -6,7 +6,7 @@ has a chain with state of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A verified bundle with its open sessions."""
+    """A verified bundle, less the bytes of its files, with its open sessions."""
 
     bundle: Bundle
     spec: PipelineSpec
@@ -134,7 +134,8 @@ def open_engine(
         raise UsageError(
             f"--set decoder.lm_weight: the bundle {bundle.manifest.name!r} has no language model"
         )
-    return Engine(bundle, spec, session, lm, words, bool(decoder), step_session)
+    used = replace(bundle, files={})  # a network's bytes are no longer needed, and may be many
+    return Engine(used, spec, session, lm, words, bool(decoder), step_session)
 
 
 def _stepper(bundle: Bundle, session: InferenceSession | None) -> OnnxStepper | None:

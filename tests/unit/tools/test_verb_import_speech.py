@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.bundle import load_bundle
 from models.families import build
 from models.weights import unpack
 from pipeline.values import Text
@@ -59,7 +60,7 @@ def test_weights_become_a_bundle_that_writes_words(
     assert set(engine.bundle.manifest.provenance.data) == {
         "weights.safetensors", "lexicon.txt", "words.arpa",
     }  # fmt: skip
-    assert unpack(engine.bundle).settings.n_symbols == 41
+    assert unpack(load_bundle(folder / "speech")).settings.n_symbols == 41
     chain = engine.chain()
     features = np.random.default_rng(0).standard_normal((1500, 6)).astype(np.float32)
     outputs = [*chain.push(features), *chain.finish()]
