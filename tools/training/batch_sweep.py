@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tools.training.learner import Learner
 
 
+N_TIMED = 3
+"""Steps of each size; the fastest counts."""
+
+
 class BatchSize(Settings, frozen=True, kw_only=True):
     """One size: activations kept for the backward pass, and the time of a step.
 
@@ -54,11 +58,7 @@ def _measure(learner: Learner, examples: Examples, n: int, *, device: torch.devi
     _step(learner, batch)  # the first of a size is slower, and takes its buffers
     before = resident_bytes(device)
     reset_peak(device)
-    began = time.perf_counter()
-    _step(learner, batch)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    ms = 1e3 * (time.perf_counter() - began)
+    ms = min(_timed(learner, batch, device=device) for _ in range(N_TIMED))
     peak = peak_bytes(device) if device.type == "cuda" else None
     return BatchSize(
         n_batch=n,
@@ -66,6 +66,15 @@ def _measure(learner: Learner, examples: Examples, n: int, *, device: torch.devi
         peak_mib=None if peak is None else round(max(0, peak - before) / 2**20, 3),
         ms=round(ms, 3),
     )
+
+
+def _timed(learner: Learner, batch: Any, *, device: torch.device) -> float:
+    """Return the milliseconds of a step."""
+    began = time.perf_counter()
+    _step(learner, batch)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return 1e3 * (time.perf_counter() - began)
 
 
 def _step(learner: Learner, batch: Any) -> None:

@@ -64,10 +64,12 @@ def plot_gradients(record: GradientRecord, path: Path) -> None:
     title = f"Gradients: {n_alarms or 'no'} alarm{'' if n_alarms == 1 else 's'}"
     with picture(path, n_rows=2, n_columns=1, height_in=9.0, title=title, sharex=True) as axes:
         norms, relatives = axes[:, 0]
+        lowest = [_lowest([getattr(p, what) for p in record.parts.values()])
+                  for what in ("norm", "relative")]  # fmt: skip
         for (name, part), colour in zip(record.parts.items(), colours, strict=True):
             style = {"color": colour, "linewidth": 1.4, "label": name}
-            norms.plot(steps, _positive(part.norm), **style)
-            relatives.plot(steps, _positive(part.relative), **style)
+            norms.plot(steps, _drawn(part.norm, lowest[0]), **style)
+            relatives.plot(steps, _drawn(part.relative, lowest[1]), **style)
         for alarm in record.alarms:
             value = record.parts[alarm.part].relative[record.steps.index(alarm.step)]
             colour = "#cc0000" if alarm.kind == "exploding" else "#0033cc"
@@ -80,10 +82,13 @@ def plot_gradients(record: GradientRecord, path: Path) -> None:
                 relatives.axhline(limit, color="black", linewidth=1.0, linestyle="--")
                 relatives.annotate(name, (0.995, limit), xycoords=("axes fraction", "data"),
                                    ha="right", va="bottom", fontsize=11)  # fmt: skip
-        for axis in (norms, relatives):
-            if seen:
-                axis.set_yscale("log")
+        for axis, least in zip((norms, relatives), lowest, strict=True):
+            axis.set_yscale("log")
             axis.grid(alpha=0.3)
+            if any(0.0 in p.norm for p in record.parts.values()):
+                axis.axhline(least, color="grey", linewidth=1.0, linestyle=":")
+                axis.annotate("zero", (0.005, least), xycoords=("axes fraction", "data"),
+                              va="bottom", fontsize=11)  # fmt: skip
         norms.set_ylabel("norm of the gradients\n(nats per unit of weight)", fontsize=12)
         relatives.set_ylabel("gradient / weight\n(root mean squares)", fontsize=12)
         relatives.set_xlabel("step of training", fontsize=12)
@@ -273,9 +278,14 @@ def plot_batch_sizes(record: ResourceRecord, path: Path) -> None:
             axis.grid(alpha=0.3)
 
 
-def _positive(values: tuple[float | None, ...]) -> Any:
-    """Return ``values`` for a log axis: what is not above 0 is left out."""
-    return np.array([v if v else np.nan for v in values], dtype=np.float64)
+def _lowest(rows: list[tuple[float | None, ...]]) -> float:
+    """Return where a log axis of ``rows`` draws zero: a decade below all that is above."""
+    return min((v for row in rows for v in row if v), default=1.0) / 10
+
+
+def _drawn(values: tuple[float | None, ...], lowest: float) -> Any:
+    """Return ``values`` for a log axis, zeros at its ``lowest``; left out what was not finite."""
+    return np.array([np.nan if v is None else max(v, lowest) for v in values])
 
 
 def _colours(n: int) -> list[Any]:
