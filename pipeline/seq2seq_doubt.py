@@ -1,4 +1,4 @@
-"""Where a hypothesis stops being believed: it loops, or its attention jumps back.
+"""Where a hypothesis stops being believed: it loops, its attention jumps back, others differ.
 
 A sequence-to-sequence decoder that has lost the signal writes on all the same: the same n-gram
 again and again, or what it wrote already, over frames it attended to before. What comes after
@@ -7,16 +7,25 @@ that is never committed.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from pipeline.seq2seq import Found
 
 LOOPS: Final = 4
 """So many times the same n-gram in a row is a loop; people write double letters and "no no no"."""
 
 LONGEST_GRAM: Final = 16
 """Symbols of the longest n-gram looked for."""
+
+SURE_END: Final = 0.5
+"""Probability of the end from which the model says that the text ends."""
+
+UNATTENDED: Final = 0.1
+"""Share of its attention below which a symbol does not look at a stretch of the window."""
 
 
 def n_before_loop(symbols: Sequence[int]) -> int:
@@ -43,6 +52,17 @@ def n_before_jump(places: Sequence[int], *, start: int, most_back: int) -> int:
             return n_believed
         furthest = max(furthest, place)
     return len(places)
+
+
+def ends_before(frame: int, found: Found) -> bool:
+    """Say whether a hypothesis surely ends, and neither its end nor a symbol looks that late.
+
+    There must be such frames: at the end of its window every text ends.
+    """
+    late = found.attention[:, frame:]
+    if not late.shape[1] or found.end_log_p < math.log(SURE_END):
+        return False
+    return bool((late.sum(axis=1) < UNATTENDED).all())
 
 
 def n_shared(symbols: Sequence[int], others: Iterable[Sequence[int]]) -> int:

@@ -20,7 +20,7 @@ from pipeline.commit import FOR_EVER, LONGEST_WORD
 from pipeline.ctc_beam import MAX_UNDONE
 from pipeline.decoder_ranges import check_overlap
 from pipeline.seq2seq import END, share
-from pipeline.seq2seq_doubt import n_before_jump, n_before_loop, n_shared
+from pipeline.seq2seq_doubt import ends_before, n_before_jump, n_before_loop, n_shared
 from pipeline.seq2seq_search import Seq2SeqSearch, by_end
 from pipeline.seq2seq_settled import MISPLACED, Settled, Spoken
 from pipeline.tail_text import BACKSPACE, is_action, read_tail, split_at_actions
@@ -39,11 +39,8 @@ if TYPE_CHECKING:
 JUMP_BACK_S: Final = 0.4
 """How far an attention peak may lie behind those of earlier symbols; peaks are not that sharp."""
 
-SURE_END: Final = 0.5
-"""Probability of the end from which the model says that the text ends."""
-
-UNATTENDED: Final = 0.1
-"""Share of its attention below which a symbol does not look at a stretch of the window."""
+PAUSE: Final = 3.0
+"""Symbols that could have been said in a pause which ends a text, the model being sure of it."""
 
 MARGIN: Final = 12.0
 """Nats below the best hypothesis that has ended, beyond which one is given up."""
@@ -275,12 +272,15 @@ class Seq2SeqStream:
         return self._next - self._tail[-1].sample - self._frame_samples >= self._endpoint
 
     def _says_end(self) -> bool:
-        """Say whether the model ends the text and looks at nothing of a stretch after it."""
-        best, last = self._found[0], self._tail[-1].sample - self._start
-        late = last // self._frame_samples + 1 + math.ceil(self._stability / self._frame_samples)
-        if self._rest or late >= self._n_frames or best.end_log_p < math.log(SURE_END):
-            return False
-        return bool((best.attention[:, late:].sum(axis=1) < UNATTENDED).all())
+        """Say whether the model ends the text and looks at nothing after it, though it is time.
+
+        It is time when several symbols more would have been said at the pace of those before.
+        """
+        spoken = [*self._settled.inside(), *self._tail]
+        pace = (spoken[-1].sample - spoken[0].sample) / max(len(spoken) - 1, 1)
+        wait = math.ceil(max(self._stability, PAUSE * pace) / self._frame_samples)
+        late = (spoken[-1].sample - self._start) // self._frame_samples + 1 + wait
+        return len(spoken) > 1 and not self._rest and ends_before(late, self._found[0])
 
     def _end(self, out: list[Output], *, quiet_since: int) -> None:
         """Commit all that was said, as it ends best of what is silent since; begin a sentence."""

@@ -127,8 +127,9 @@ class Seq2SeqDecoder(Settings, frozen=True, kw_only=True, tag="seq2seq", tag_fie
     """Decoder of overlapping windows, each written out symbol by symbol over its memory.
 
     Hypotheses are ordered by ``score / ((5 + n_symbols) / 6) ** length_alpha + coverage_beta *
-    coverage`` (Wu et al. 2016), n-best lists too; a window's text has at least ``min_symbols`` and
-    at most ``max_symbols`` (None: what the step decoder holds). Greedy knows no language model.
+    coverage`` (Wu et al. 2016), n-best lists too: by ``score`` alone no text at all soon beats a
+    long one (Stahlberg and Byrne 2019). A window's text has at least ``min_symbols`` and at most
+    ``max_symbols`` (None: what the step decoder holds). Greedy knows no language model.
     ``n_agree``: successive hypotheses must share what becomes final; it is final once its attention
     peak lies ``stability_s`` before the window's end. ``endpoint_s``: silence after the last
     attention peak that makes the rest final. ``commit_words``: finals end at whole words except at
@@ -137,7 +138,7 @@ class Seq2SeqDecoder(Settings, frozen=True, kw_only=True, tag="seq2seq", tag_fie
 
     method: Literal["greedy", "beam"] = "beam"
     beam: int = 4
-    length_alpha: float = 0.0
+    length_alpha: float = 1.0
     coverage_beta: float = 0.0
     n_best: int = 3
     min_symbols: int = 0

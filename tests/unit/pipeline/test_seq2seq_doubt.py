@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.seq2seq_doubt import LONGEST_GRAM, LOOPS, n_before_jump, n_before_loop, n_shared
+from pipeline.seq2seq import Found
+from pipeline.seq2seq_doubt import (
+    LONGEST_GRAM,
+    LOOPS,
+    ends_before,
+    n_before_jump,
+    n_before_loop,
+    n_shared,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +55,17 @@ def test_a_jump_back_is_measured_from_the_furthest_place() -> None:
     assert n_before_jump([40, 60, 55], start=50, most_back=10) == 3
     assert n_before_jump([39, 60], start=50, most_back=10) == 0
     assert n_before_jump([60, 52, 49, 80], start=50, most_back=10) == 2
+
+
+def test_a_text_ends_before_what_nothing_looks_at() -> None:
+    attention = np.zeros((3, 10), dtype=np.float32)
+    attention[[0, 1, 2], [2, 4, 5]] = 0.95
+    attention[:, 8] = 0.05
+    found = Found((1, 2), 0, 0, 0, 0, (-1, -1), (0, 0), math.log(0.9), 0, 0, attention)
+    assert ends_before(6, found)
+    assert not ends_before(5, found)
+    assert not ends_before(10, found)
+    assert not ends_before(6, replace(found, end_log_p=math.log(0.4)))
 
 
 def test_what_all_begin_with() -> None:

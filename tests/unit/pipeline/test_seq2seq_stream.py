@@ -272,6 +272,16 @@ def test_the_model_may_end_the_text_earlier_where_it_looks_at_nothing_later() ->
     assert n_windows(0) * HOP_SAMPLES - HOP_SAMPLES + WINDOW_SAMPLES >= 170 + 40
 
 
+def test_a_pause_no_longer_than_two_symbols_is_not_the_end_of_the_text() -> None:
+    listener = Listener(commit_words=True, stability_s=0.1, endpoint_s=1.5)
+    truth = [("a", 150), ("b", 190), ("c", 230), ("a", 330), (" ", 370)]
+    for _ in range(20):
+        line = listener.line(truth)
+        at = line.frames[-1] if line.frames else N_FRAMES - 1
+        listener.hear(Line(line.text, line.frames, end_frame=at))
+    assert [f.text for f in finals(listener.outputs)] == ["abca "]
+
+
 def test_an_endpoint_abstains_from_what_is_unsure() -> None:
     listener = Listener(abstain_below=0.8, commit_words=True)
     truth, rival = spoken("ab", start=100), spoken("cb", start=100)
