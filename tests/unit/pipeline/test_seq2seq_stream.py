@@ -274,7 +274,7 @@ def test_the_model_may_end_the_text_earlier_where_it_looks_at_nothing_later() ->
 
 def test_a_pause_no_longer_than_two_symbols_is_not_the_end_of_the_text() -> None:
     listener = Listener(commit_words=True, stability_s=0.1, endpoint_s=1.5)
-    truth = [("a", 150), ("b", 190), ("c", 230), ("a", 330), (" ", 370)]
+    truth = [("a", 150), ("b", 180), ("c", 210), ("a", 285), (" ", 310)]
     for _ in range(20):
         line = listener.line(truth)
         at = line.frames[-1] if line.frames else N_FRAMES - 1
