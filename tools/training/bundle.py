@@ -14,6 +14,7 @@ import msgspec
 from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import WEIGHTS, pack
+from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from tools.training.recipe import Recipe
 
 PACKAGES = ("numpy", "scipy", "torch", "lightning-fabric", "onnx")
-
-LANGUAGE_MODEL = "lm.arpa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ def write_trained(
     recipe: Recipe,
     origin: Origin,
     arpa: bytes | None,
+    lexicon: bytes | None = None,
 ) -> str:
     """Write the bundle and return its digest.
 
@@ -56,6 +56,7 @@ def write_trained(
         recipe: by which it was trained.
         origin: for the manifest.
         arpa: the language model's file, None for none.
+        lexicon: pronunciations of words, of which the model is then.
 
     Raises:
         BundleError: the result would be refused.
@@ -64,8 +65,10 @@ def write_trained(
     network_origin = None
     if recipe.keep_weights:
         network_origin, files[WEIGHTS] = pack(recipe.family, network)
+    if lexicon is not None:
+        files[LEXICON] = lexicon
     if arpa is not None:
-        files[LANGUAGE_MODEL] = arpa
+        files[LANGUAGE_MODEL if lexicon is None else WORD_MODEL] = arpa
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=origin.name,

@@ -40,11 +40,15 @@ class Simulation(Settings, frozen=True, kw_only=True):
 class DataTable(DataSettings, frozen=True, kw_only=True):
     """``n_batch`` examples a step; keys of :class:`DataSettings` are for recordings.
 
+    ``lexicon``: a file of pronunciations in which texts are learned, with a decoder of the method
+    ``lexicon``; without one they are learned character by character.
+
     Raises:
         ValueError: a number is out of its range; names it.
     """
 
     n_batch: int = 16
+    lexicon: str = ""
     augment: Augmentation = Augmentation()
     simulated: Simulation = Simulation()
 

@@ -43,6 +43,7 @@ def write_bundle_of(path: Path, network: Any, course: Course, task: Task) -> str
         recipe=course.recipe,
         origin=Origin(name=path.stem, data=task.data, readme=task.readme),
         arpa=task.arpa,
+        lexicon=task.lexicon,
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tools.training.cache import FilteredCache
     from tools.training.corpus import Corpus
     from tools.training.cuts import Cut
+    from tools.training.spelling import Spelling
 
 
 _SALT = 0x0A15E
@@ -35,15 +36,23 @@ class CutExamples(Sequence[Example]):
         corpus: that the cuts are of.
         cuts: in any order.
         cache: of the corpus's recordings.
-        spec: its vocabulary has every character of the texts.
+        spec: its vocabulary has every symbol of the texts.
+        spelling: of the texts; None for their characters.
     """
 
     def __init__(
-        self, corpus: Corpus, cuts: Sequence[Cut], *, cache: FilteredCache, spec: PipelineSpec
+        self,
+        corpus: Corpus,
+        cuts: Sequence[Cut],
+        *,
+        cache: FilteredCache,
+        spec: PipelineSpec,
+        spelling: Spelling | None = None,
     ) -> None:
         self._corpus = corpus
         self._cuts = tuple(cuts)
         self._cache = cache
+        self._spelling = spelling
         self._index = {symbol: k for k, symbol in enumerate(spec.vocabulary)}
         self._rests = tuple(k for k, cut in enumerate(self._cuts) if not cut.text)
 
@@ -63,7 +72,8 @@ class CutExamples(Sequence[Example]):
         if isinstance(key, slice):
             return [self[k] for k in range(len(self))[key]]
         cut = self._cuts[key]
-        labels = tuple(self._index[symbol] for symbol in cut.text)
+        symbols = self._spelling.of(cut.text) if self._spelling else cut.text
+        labels = tuple(self._index[symbol] for symbol in symbols)
         return Example(self._samples(cut), labels, rest=cut.rest)
 
     def background(self, key: int, rng: np.random.Generator) -> Samples:

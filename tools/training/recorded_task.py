@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import RecordingError, UsageError
+from pipeline.spec import CtcDecoder
 from runtime.recording import RecordingSource
 from tools.progress import progress
 from tools.training.bids import find_recordings
@@ -18,12 +21,12 @@ from tools.training.head import Heard, head_of, network_settings
 from tools.training.labelled_text import read_signal
 from tools.training.noise import white_noise
 from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
+from tools.training.spelling import Spelling
 from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.tasks import QUIET_MIN, Exam, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pipeline.values import Samples
     from tools.training.corpus import Corpus
@@ -58,14 +61,23 @@ def recorded_task(
     with progress("reading", total=len(found)) as bar:
         corpus = read_corpus(found, given, on_done=bar)
     head = head_of(recipe.family)
-    heard = Heard(corpus.rate_hz, corpus.channels, corpus.symbols, has_lm=arpa is not None)
+    spelling = Spelling(Path(given.lexicon)) if given.lexicon else None
+    symbols = spelling.symbols if spelling else corpus.symbols
+    heard = Heard(corpus.rate_hz, corpus.channels, symbols, has_lm=arpa is not None)
     spec = head.spec(recipe, heard)
-    parts = _parts(recipe, cut_corpus(corpus, margin_s=given.margin_s))
+    finds_words = isinstance(spec.decoder, CtcDecoder) and spec.decoder.method == "lexicon"
+    if finds_words != bool(spelling):
+        raise UsageError(
+            f"recipe: data.lexicon: got {given.lexicon!r}, wanted one if, and only if,"
+            " decoder.method is lexicon"
+        )
+    cuts, unsaid = _sayable(cut_corpus(corpus, margin_s=given.margin_s), spelling)
+    parts = _parts(recipe, cuts)
     filtered = FilteredCache(corpus.recordings, spec, folder=cache)
 
     def batches(name: str) -> Examples:
         sessions = training_examples(
-            CutExamples(corpus, parts[name], cache=filtered, spec=spec),
+            CutExamples(corpus, parts[name], cache=filtered, spec=spec, spelling=spelling),
             spec=spec,
             patch_samples=network_settings(recipe, heard).patch_samples,
             n_batch=given.n_batch,
@@ -89,8 +101,28 @@ def recorded_task(
         readme=README,
         control_is="phases randomised",
         exam=lambda: _exam(corpus, parts),
-        problems=corpus.problems,
+        problems=(*corpus.problems, *unsaid),
+        lexicon=spelling.data if spelling else None,
     )
+
+
+def _sayable(
+    cuts: Sequence[Cut], spelling: Spelling | None
+) -> tuple[Sequence[Cut], tuple[str, ...]]:
+    """Return the cuts without those that have words nobody can pronounce, and a line on these.
+
+    Raises:
+        RecordingError: no text is left.
+    """
+    missing = [spelling.missing(cut.text) if spelling else [] for cut in cuts]
+    left = [cut for cut, words in zip(cuts, missing, strict=True) if not words]
+    if len(left) == len(cuts):
+        return cuts, ()
+    names = list(dict.fromkeys(word for words in missing for word in words))
+    told = f"{len(cuts) - len(left)} texts without pronunciation of {', '.join(names[:12])}"
+    if not any(cut.text for cut in left):
+        raise RecordingError(f"no text is left: {told}")
+    return left, (told,)
 
 
 def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:

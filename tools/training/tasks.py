@@ -59,7 +59,8 @@ class Task:
     ``data`` names recordings and texts with their SHA-256, ``texts`` are those trained on,
     ``example`` is raw µV for the golden vectors, ``arpa`` the language model's file, ``exam``
     makes what is never trained on, and ``control_is`` says in words what its controls are.
-    ``problems``: a line for everything in the data that is left out.
+    ``problems``: a line for everything in the data that is left out. ``lexicon``: the file in which
+    words are spelled; then ``arpa`` is of words.
     """
 
     kind: Literal["simulated", "recorded"]
@@ -75,6 +76,7 @@ class Task:
     control_is: str
     exam: Callable[[], Exam]
     problems: tuple[str, ...] = ()
+    lexicon: bytes | None = None
 
 
 def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
