@@ -50,6 +50,7 @@ def test_texts_are_learned_in_phonemes(folder: Path, capsys: pytest.CaptureFixtu
     bundle = load_bundle(out)
     assert bundle.manifest.pipeline.vocabulary == VOCABULARY
     assert {"lexicon.txt", "words.arpa"} <= bundle.files.keys()
+    assert "lexicon.txt" in bundle.manifest.provenance.data
     assert bundle.manifest.network is not None
     assert bundle.manifest.network.family == "speech-gru"
     engine = open_engine(out)

@@ -94,7 +94,7 @@ def recorded_task(
         spec=spec,
         examples=batches(TRAINING),
         validation=batches(VALIDATION) if parts[VALIDATION] else None,
-        data=corpus.digests(),
+        data=corpus.digests() | (spelling.digest() if spelling else {}),
         texts=tuple(cut.text for cut in parts[TRAINING] if cut.text),
         example=np.cumsum(noise, axis=0).astype(np.float32),  # nobody's EEG goes into a bundle
         arpa=arpa,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from pipeline.errors import RecordingError
@@ -27,6 +28,7 @@ class Spelling:
             RecordingError: it cannot be read.
             BundleError: it is no lexicon; names the line.
         """
+        self._name = path.name
         try:
             self.data = path.read_bytes()
             lines = self.data.decode("utf-8").splitlines()
@@ -42,6 +44,10 @@ class Spelling:
         self._said: dict[str, tuple[str, ...]] = {}
         for word, symbols in spelled:
             self._said.setdefault(word.lower(), tuple(symbols.split()))
+
+    def digest(self) -> dict[str, str]:
+        """Return name and SHA-256 of the lexicon."""
+        return {self._name: hashlib.sha256(self.data).hexdigest()}
 
     def missing(self, text: str) -> list[str]:
         """Return the words of a text that have no pronunciation."""
