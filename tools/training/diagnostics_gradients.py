@@ -6,16 +6,17 @@ over :data:`N_PATIENCE` looks in a row:
 
 - exploding: relative above :data:`CEILING`, or above :data:`SURGE` times the part's median of the
   :data:`N_MEDIAN` looks before; at once where a gradient is not finite.
-- vanishing: relative below :data:`FLOOR`, below :data:`SHARE` of the network's largest, or below
-  1 / :data:`SURGE` of the part's own median.
+- vanishing, of a part that has a matrix: relative below :data:`FLOOR`, below :data:`SHARE` of the
+  network's largest, or below 1 / :data:`SURGE` of the part's own median.
 
-Every family here, trained as its recipe says, stays at least a factor of 30 away from all limits.
+At the beginning of its recipe every family here lies between 1e-4 (the embedding of symbols) and 40
+(a conformer's head at its first step).
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -44,6 +45,7 @@ N_FIRST = 10
 """Looks before a median counts."""
 
 Kind = Literal["exploding", "vanishing"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Alarm(Settings, frozen=True, kw_only=True):
@@ -93,21 +95,26 @@ def parts_of(network: nn.Module) -> dict[str, list[Tensor]]:
 
 
 def find_alarms(
-    steps: Iterable[int], relative: dict[str, NDArray[np.float64]]
+    steps: Iterable[int],
+    relative: dict[str, NDArray[np.float64]],
+    *,
+    vectors: frozenset[str] = frozenset(),
 ) -> tuple[Alarm, ...]:
     """Return what broke a rule, each part's first of each kind, in order of steps.
 
     Args:
         steps: of the looks.
         relative: of each part, ``(n_looks,)``; not finite where a gradient was not.
+        vectors: parts of gains and biases alone. They may not explode, but a gain that a later
+            normalisation takes back has no gradient in the best of networks.
     """
     at = list(steps)
     largest = np.max([np.nan_to_num(r, posinf=0.0) for r in relative.values()], axis=0)
     alarms = []
     for part, values in relative.items():
-        for kind in ("exploding", "vanishing"):
+        for kind in KINDS:
             alarm = _first(kind, part, at, values, largest)
-            if alarm is not None:
+            if alarm is not None and not (kind == "vanishing" and part in vectors):
                 alarms.append(alarm)
     return tuple(sorted(alarms, key=lambda a: a.step))
 
@@ -199,6 +206,7 @@ class GradientWatch(Observer):
         self._settle()
         table = np.stack(self._rows, axis=1) if self._rows else np.empty((len(self._parts), 0, 2))
         relative = dict(zip(self._parts, table[:, :, 1], strict=True))
+        vectors = frozenset(n for n, ps in self._parts.items() if all(p.ndim < 2 for p in ps))
         return GradientRecord(
             steps=tuple(self._steps),
             parts={
@@ -209,7 +217,7 @@ class GradientWatch(Observer):
                 )
                 for (name, parameters), of_part in zip(self._parts.items(), table, strict=True)
             },
-            alarms=find_alarms(self._steps, relative) if self._steps else (),
+            alarms=find_alarms(self._steps, relative, vectors=vectors) if self._steps else (),
         )
 
     def _settle(self) -> None:

@@ -78,7 +78,8 @@ def plot_gradients(record: GradientRecord, path: Path) -> None:
                 relatives.plot([alarm.step], [value], "o", color=colour, markersize=8)
         seen = [v for p in record.parts.values() for v in p.relative if v]
         for limit, name in ((CEILING, "ceiling"), (FLOOR, "floor")):
-            if seen and min(seen) / 100 < limit < max(seen) * 100:
+            is_broken = any(alarm.rule == name for alarm in record.alarms)
+            if is_broken or (seen and min(seen) / 100 < limit < max(seen) * 100):
                 relatives.axhline(limit, color="black", linewidth=1.0, linestyle="--")
                 relatives.annotate(name, (0.995, limit), xycoords=("axes fraction", "data"),
                                    ha="right", va="bottom", fontsize=11)  # fmt: skip

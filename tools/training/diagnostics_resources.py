@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
-MAX_ROWS = 400
+MAX_ROWS = 80
 """Rows of the record; a row is as many steps as make it so."""
 
 

@@ -85,6 +85,15 @@ def test_every_rule_can_be_broken(values: list[float], kind: str, rule: str) -> 
     assert alarm.step == first + N_PATIENCE - 1
 
 
+def test_a_gain_that_is_taken_back_may_have_no_gradient() -> None:
+    relative = {"norm": np.full(40, 1e-9), "head": np.ones(40)}
+    assert find_alarms(STEPS, relative, vectors=frozenset({"norm"})) == ()
+    assert find_alarms(STEPS, relative) != ()
+    relative["norm"][5] = np.inf
+    (alarm,) = find_alarms(STEPS, relative, vectors=frozenset({"norm"}))
+    assert alarm.rule == "not finite"
+
+
 def test_what_lasts_for_less_than_patience_is_no_alarm() -> None:
     values = np.ones(40)
     values[20 : 20 + N_PATIENCE - 1] = 1e6
