@@ -76,7 +76,9 @@ def figures_of(
     if windows.groups:
         attended = windows.labels > 0
         right = letters_right(scores[:, 0], windows, spec)
-        areas = [area_under_curve(scores[folds == f, 0], attended[folds == f]) for f in set(folds)]
+        areas = [
+            area_under_curve(scores[folds == f, 0], attended[folds == f]) for f in np.unique(folds)
+        ]
         figures["area_under_curve"] = float(np.mean(areas))
         figures["folds"] = areas
     else:
