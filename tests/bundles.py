@@ -308,7 +308,9 @@ def make_bundle(
     """
     n_channels = len(CHANNELS if spec is None else spec.channels)
     files, step = dict(extra or {}), None
-    if head == "seq2seq":
+    if model is not None:
+        data, file = model
+    elif head == "seq2seq":
         data, file = seq2seq_encoder()
         files["step.onnx"], step = seq2seq_step()
     else:
