@@ -70,7 +70,7 @@ class Stream(Table, frozen=True):
     bundle_sha256: Digest | None = None
     resolve_timeout_s: Seconds | None = None
     silent_s: Seconds = 2.0
-    history_s: HistorySeconds = 5.0
+    history_s: HistorySeconds = 30.0
     channels: ChannelMap = msgspec.field(default_factory=dict)
     pause_marker: MarkerName = PAUSE_MARKER
     resume_marker: MarkerName = RESUME_MARKER

@@ -63,7 +63,7 @@ Digest = Annotated[
 ]
 HistorySeconds = Annotated[
     float,
-    Meta(ge=5, le=3600, description="seconds of samples kept beyond the longest window, 5 to 3600"),
+    Meta(ge=5, le=3600, description="seconds of samples that decoding may fall behind, 5 to 3600"),
 ]
 ChannelMap = Annotated[
     dict[str, str],
