@@ -25,7 +25,7 @@ class Simulation(Settings, frozen=True, kw_only=True):
     hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
-    noise_chance: float = 0.05
+    noise_chance: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.easy < self.hard <= 1.0:

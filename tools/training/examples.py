@@ -131,7 +131,7 @@ class SimulatedExamples:
     hard: float = 0.3
     n_characters: int = 28
     rest_chance: float = 0.1
-    noise_chance: float = 0.05
+    noise_chance: float = 0.1
     lead_s: tuple[float, float] = (0.2, 2.0)
     tail_s: tuple[float, float] = (0.6, 2.0)
     augmentation: Augmentation = NOTHING

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pipeline.values import Samples
 
 LEVELS_UV = (3.0, 60.0)
-EXPONENTS = (0.0, 2.0)
+EXPONENTS = (-1.0, 2.0)
+"""White noise lies well inside, so that networks are sure of it."""
 FLAT_BELOW_HZ = 0.5
 
 
