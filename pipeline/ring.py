@@ -32,7 +32,8 @@ class Ring:
                 f"ring: got {capacity} samples of {n_channels} channels, wanted 1 or more of each"
             )
         self.capacity = capacity
-        self._rows = np.zeros((2 * capacity, n_channels), dtype=np.float32)
+        # Written now, not when the first samples come: a page's first touch takes milliseconds.
+        self._rows = np.full((2 * capacity, n_channels), 0.0, dtype=np.float32)
         self._n_reserved = 0
         self._n_written = 0
 

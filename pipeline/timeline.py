@@ -22,6 +22,8 @@ from pipeline.values import Event, Figure
 
 BLOCK_S = 1 / 16
 WARM_UP_BLOCKS = 48
+FITS_AT = frozenset((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, WARM_UP_BLOCKS))
+"""Blocks after which a warm-up's line is laid anew, through all of them."""
 KEEP_BLOCKS = 2
 STAY_BLOCKS = 4
 JITTERY = 0.1
@@ -163,6 +165,8 @@ class Timeline:
         self._runs.hear(self._waiting[: self._n_seen][-self.n_block - 1 :], period_s)
         if self._warm and self._line is not None:
             return self._look(self._line, known_at)
+        if self._n_seen // self.n_block not in FITS_AT:
+            return []
         seen = _without_gaps(self._waiting[: self._n_seen])
         self._line = line = ClockLine(
             rate_hz=self.rate_hz, first=self._first, warm_up=seen, n_block=self.n_block

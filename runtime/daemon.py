@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -118,6 +120,7 @@ class Daemon:
             stack.callback(control.close)
             threads = ThreadPoolExecutor(2 * len(config.streams), thread_name_prefix="eegscribe")
             stack.callback(threads.shutdown)
+            turns = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
             for settings in config.streams:
                 inputs = StreamInputs(
                     settings,
@@ -139,6 +142,7 @@ class Daemon:
                     check_fit=check_fit,
                     on_input=inputs.on_input,
                     on_text=inputs.on_text,
+                    turns=turns,
                 )
                 inputs.tell = service.hear
                 self._streams.append(service)
@@ -195,13 +199,16 @@ class Daemon:
             stream.stop()
 
     async def _tell_health(self) -> None:
-        """Publish the health of every stream each second, on the second that the daemon counts."""
+        """Publish the health of every stream each second, one after the other.
+
+        All at once would keep the loop from finals that are on disk, by milliseconds a stream.
+        """
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
-            due_s = max(due_s + HEALTH_S, loop.time())
-            await asyncio.sleep(due_s - loop.time())
             for stream in self._streams:
+                due_s = max(due_s + HEALTH_S / len(self._streams), loop.time())
+                await asyncio.sleep(due_s - loop.time())
                 stream.publish_health()
             self._notifier.status(self._status_line())
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from runtime.session import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from pipeline.chain import Chain
     from pipeline.values import Batch, Marker
@@ -62,6 +64,8 @@ class LiveStream:
         post: called from the decode thread with what a step gave.
         ring_s: how far the decode thread may fall behind.
         on_input: told, on the decode thread, of events that did not come from the source.
+        turns: held during a step of the decode thread. Where streams share it, only so many decode
+            at once; else each would wait for the interpreter behind all others, at every step.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class LiveStream:
         post: Callable[[Decoded], None],
         ring_s: float,
         on_input: Callable[[Event], None] = lambda _event: None,
+        turns: AbstractContextManager[object] | None = None,
     ) -> None:
         spec = chain.spec
         self._source = source
@@ -80,6 +85,7 @@ class LiveStream:
         self._fits = fits
         self._post = post
         self._on_input = on_input
+        self._turns = turns or nullcontext()
         n_channels = len(spec.channels)
         self.ring = Ring(round(ring_s * spec.rate_hz), n_channels)
         self._reader = RingReader(self.ring, n_channels=n_channels)
@@ -171,7 +177,8 @@ class LiveStream:
                 continue
             if ticket is None:
                 break
-            self._decode(ticket)
+            with self._turns:
+                self._decode(ticket)
         outputs = self._chain.finish()
         self._post(Decoded(tuple(outputs), Arrival(began_ns=time.perf_counter_ns()), None))
 

@@ -33,6 +33,7 @@ from runtime.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
     from pipeline.values import Output
     from runtime.config import Budget, Stream
@@ -71,6 +72,8 @@ class StreamService:
         check_fit: raises where a found stream does not fit the engine.
         on_input: told of events that did not come from the source, and how many markers came
             before (the recorder wants them); called from the decode thread.
+        on_text: told of finals; called from the decode thread.
+        turns: see :class:`runtime.live.LiveStream`.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class StreamService:
         check_fit: Callable[[Engine, StreamInfo], None],
         on_input: Callable[[Event, int], None],
         on_text: Callable[[Final], None],
+        turns: AbstractContextManager[object] | None = None,
     ) -> None:
         self.settings = settings
         self.engine = engine
@@ -105,6 +109,7 @@ class StreamService:
             post=self._handle,
             ring_s=settings.history_s,
             on_input=lambda event: on_input(event, chain.n_markers),
+            turns=turns,
         )
         self.session = Session(
             stream=settings.name,
