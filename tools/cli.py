@@ -1,6 +1,6 @@
 """``eegscribe VERB``: finds the verb, runs it, and turns our errors into exit codes.
 
-Each verb is a module ``tools.verb_<name>`` with ``add_parser``. A verb is imported only when it is
+Each verb is a module ``tools.verbs.<name>`` with ``add_parser``. A verb is imported only when it is
 the one asked for, so that the daemon carries nothing of the workbench.
 """
 
@@ -66,7 +66,7 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     for name, summary in VERBS.items():
         if name == verb:
-            import_module(f"tools.verb_{name.replace('-', '_')}").add_parser(verbs)
+            import_module(f"tools.verbs.{name.replace('-', '_')}").add_parser(verbs)
         else:
             verbs.add_parser(name, help=summary)
     return parser
