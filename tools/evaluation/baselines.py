@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tools.evaluation.edits import Unit
 
+    _Maker = Callable[[Sequence[str], Unit, Sequence[str]], Callable[[str], str]]
+
 N_CANDIDATES = 1000
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Beginnings of a text that are tried, as shares of the mean length: short is often cheaper."""
@@ -102,7 +104,7 @@ def _nearest(texts: Sequence[str], unit: Unit, _more: Sequence[str] = ()) -> Cal
     return speak
 
 
-_MAKERS: dict[str, Callable[[Sequence[str], Unit, Sequence[str]], Callable[[str], str]]] = {
+_MAKERS: dict[str, _Maker] = {
     "constant": _constant,
     "nearest length": _nearest,
 }

@@ -202,8 +202,8 @@ def _why(evidence: Evidence) -> str:
     p = max(t.p or 0.0 for t in (evidence.with_lm, evidence.without_lm) if t is not None)
     return (
         f"{name} {evidence.error.estimate:.3f}: every noise input errs more, by at least"
-        f" {least:.3f}, the best text-only baseline ({best.name!r}, {best.error.estimate:.3f}) by at least"
-        f" {best.least:.3f} (wanted {DELTA:g}); p = {p:.2g} (wanted < {ALPHA:g})"
+        f" {least:.3f}, and the best text-only baseline ({best.name!r},"
+        f" {best.error.estimate:.3f}) by at least {best.least:.3f} (wanted {DELTA:g}); p = {p:.2g} (wanted < {ALPHA:g})"
     )
 
 
