@@ -203,7 +203,8 @@ def _why(evidence: Evidence) -> str:
     return (
         f"{name} {evidence.error.estimate:.3f}: every noise input errs more, by at least"
         f" {least:.3f}, and the best text-only baseline ({best.name!r},"
-        f" {best.error.estimate:.3f}) by at least {best.least:.3f} (wanted {DELTA:g}); p = {p:.2g} (wanted < {ALPHA:g})"
+        f" {best.error.estimate:.3f}) by at least {best.least:.3f} (wanted {DELTA:g});"
+        f" p = {p:.2g} (wanted < {ALPHA:g})"
     )
 
 

@@ -121,9 +121,7 @@ def _tests(found: Judgement) -> list[str]:
 
 def _told(test: PermutationTest) -> str:
     if test.p is None:
-        return (
-            f"too little to exchange (anything to anywhere {test.plain:.2g}, which proves nothing)"
-        )
+        return f"too little to exchange (anything to anywhere {test.plain:.2g} proves nothing)"
     parts = [f"p = {test.p:.2g}"]
     if test.by_texts is not None:
         parts.append(f"by rows {test.by_rows:.2g}, by texts {test.by_texts:.2g}")
