@@ -43,7 +43,7 @@ def edits(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> N
         return np.array(wrong, dtype=np.int64)
     left, right = _encoded(references, hypotheses, unit)
     found = cpdist(left, right, scorer=Levenshtein.distance, dtype=np.int32)
-    return np.asarray(found, dtype=np.int64)
+    return np.array(found, dtype=np.int64)
 
 
 def cross_edits(
@@ -52,10 +52,10 @@ def cross_edits(
     """Return the edits of every hypothesis against every reference (n_references, n_hypotheses)."""
     if unit == "selections":
         own, other = np.array(references, dtype=object), np.array(hypotheses, dtype=object)
-        return (own[:, None] != other[None, :]).astype(np.int64)
+        return np.array(own[:, None] != other[None, :], dtype=np.int64)
     left, right = _encoded(references, hypotheses, unit)
     found = cdist(left, right, scorer=Levenshtein.distance, dtype=np.int32)
-    return np.asarray(found, dtype=np.int64)
+    return np.array(found, dtype=np.int64)
 
 
 def _encoded(

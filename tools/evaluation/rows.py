@@ -71,14 +71,9 @@ def read_rows(path: Path) -> list[Row]:
         RecordingError: the file cannot be read, or a line is no row; names it.
     """
     decoder = msgspec.json.Decoder(Row)
-    rows = []
     try:
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            rows.append(decoder.decode(line))
+        return decoder.decode_lines(path.read_bytes())
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
-        raise RecordingError(
-            f"{path}: line {number}: {error}; wanted a row of an evaluation"
-        ) from None
-    return rows
+        raise RecordingError(f"{path}: {error}; wanted rows of an evaluation") from None
