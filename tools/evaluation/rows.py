@@ -61,7 +61,8 @@ class Row(Settings, frozen=True, kw_only=True):
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write the rows whole or not at all."""
-    write_whole(path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    write_whole(path, data, is_private=True)
 
 
 def read_rows(path: Path) -> list[Row]:
