@@ -1,7 +1,8 @@
 """How far one gets without any EEG: nothing, one phrase for all, a phrase of the right length.
 
 They are fixed on training text. Where none is known they are fixed on one half of the distinct
-references and scored on the other, in turn, which can only make them better than they would be.
+references and scored on the other, in turn, which can only make them better than they would be. Of
+selections the constant is then the commonest of the references themselves: symbols are all known.
 """
 
 from __future__ import annotations
@@ -57,25 +58,21 @@ def baseline_texts(
     away, and says the training text that comes closest; of equals the one that errs least.
     """
     found = {"empty": [""] * len(references)}
+    if unit == "selections":
+        found["constant"] = [best_constant(training or references, unit)] * len(references)
+        return found
     if training:
-        phrase = best_constant(training, unit)
-        found["constant"] = [phrase] * len(references)
-        near = _nearest(training, unit)
-        if unit != "selections":
-            found["nearest length"] = [near(text) for text in references]
+        for name, make in _MAKERS.items():
+            speak = make(training, unit, ())
+            found[name] = [speak(text) for text in references]
         return found
     halves = _halves(references)
     for name, make in _MAKERS.items():
-        if name == "nearest length" and unit == "selections":
-            continue
-        said = [""] * len(references)
+        said = {}
         for half in halves:
-            others = [text for text in references if text not in half]
-            speak = make(others, unit, hypotheses)
-            for row, text in enumerate(references):
-                if text in half:
-                    said[row] = speak(text)
-        found[name] = said
+            speak = make([text for text in references if text not in half], unit, hypotheses)
+            said |= {text: speak(text) for text in half}
+        found[name] = [said[text] for text in references]
     return found
 
 
