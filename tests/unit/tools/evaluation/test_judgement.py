@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.given import DATA
-from tests.unit.tools.evaluation.null_sets import data_set
+from tests.null_sets import data_set
 from tools.evaluation.judgement import Claim, Judge, Judgement
 from tools.evaluation.pairs import Pair, matched, normalised, read_pairs
 from tools.evaluation.summary import lines, summary

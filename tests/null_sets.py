@@ -15,18 +15,21 @@ N_WORDS = 400
 N_TEXTS, N_PEOPLE, N_EACH = 60, 5, 2
 
 
-def data_set(seed: int, *, effect: float) -> tuple[list[Pair], dict[str, list[Pair]]]:
+def data_set(
+    seed: int, *, effect: float, is_flat: bool = False
+) -> tuple[list[Pair], dict[str, list[Pair]]]:
     """Return outputs that get ``effect`` more of the words right than noise, and those of noise.
 
-    Common words are guessed rightly now and then; a text has a guess of its own, a person a skill
+    Unless words are all alike (``is_flat``), common words are guessed rightly now and then; a text
+    has a guess of its own, a person a skill
     of theirs; lengths of references and hypotheses go together. No guess knows its text.
     """
     rng = np.random.default_rng(seed)
-    common = 1.0 / np.arange(1, N_WORDS + 1)
+    common = np.ones(N_WORDS) if is_flat else 1.0 / np.arange(1, N_WORDS + 1)
     common /= common.sum()
     lengths = rng.integers(5, 16, N_TEXTS)
     truths = [rng.choice(N_WORDS, n, p=common) for n in lengths]
-    guesses = [rng.choice(N_WORDS, n + rng.integers(-1, 2), p=common) for n in lengths]
+    guesses = [rng.choice(N_WORDS, n - rng.integers(0, 2), p=common) for n in lengths]
     skill = np.clip(effect * (1 + 0.3 * rng.standard_normal(N_PEOPLE)), 0.0, 1.0)
     heard, deaf = [], []
     for person in range(N_PEOPLE):
