@@ -41,9 +41,9 @@ from runtime.config_values import (
     Threads,
     predicate,
 )
-from runtime.endpoints import endpoint_problem
 from runtime.places import cache_folder, runtime_folder, state_folder
 from runtime.tables import Hook, Table, read_table
+from runtime.wire.endpoints import endpoint_problem
 
 MAX_FILE_BYTES = 1 << 20
 PAUSE_MARKER = "pause"

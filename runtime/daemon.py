@@ -22,17 +22,17 @@ import structlog
 import zmq
 
 from pipeline.errors import EegscribeError, UsageError
-from runtime.control import ControlServer
-from runtime.curve import Gate
 from runtime.engine import Engine, check_fit, open_engine
 from runtime.inputs import StreamInputs
 from runtime.journal import Journal
-from runtime.lsl_log import hush_lsl
+from runtime.lsl.log import hush_lsl
 from runtime.notify import Notifier
-from runtime.publisher import Publisher
 from runtime.store import bundle_path
 from runtime.stream_service import StreamService
 from runtime.transcript import new_session
+from runtime.wire.control import ControlServer
+from runtime.wire.curve import Gate
+from runtime.wire.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from runtime.config import DaemonConfig
     from runtime.journal_store import Entry, Page
     from runtime.journal_store import Session as StoredSession
-    from runtime.messages import Health
+    from runtime.wire.messages import Health
 
 HEALTH_S = 1.0
 REPUBLISH_AFTER_S = 1.5

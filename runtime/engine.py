@@ -20,7 +20,7 @@ from pipeline.chain import Chain
 from pipeline.decoder_ranges import check_decoder
 from pipeline.errors import BundleError, UsageError
 from runtime.bundle_language import language_model, read_words
-from runtime.messages import ModelName
+from runtime.wire.messages import ModelName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,11 +10,11 @@ import pylsl
 import structlog
 
 from pipeline.errors import ConfigError
-from runtime.lsl import LslSource
-from runtime.messages import Final, encode
+from runtime.lsl.source import LslSource
 from runtime.places import make_private_folder
-from runtime.recorder import Recorder
-from runtime.recording_raw import RecordedRun
+from runtime.recordings.raw import RecordedRun
+from runtime.recordings.recorder import Recorder
+from runtime.wire.messages import Final, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.messages import Spread
+from runtime.wire.messages import Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.messages import Latency
+    from runtime.wire.messages import Latency
 
 STAGES = ("transport", "queue", "filter", "model", "decode", "publish", "total")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from runtime.messages import Quality
+from runtime.wire.messages import Quality
 
 if TYPE_CHECKING:
     from pipeline.values import Samples

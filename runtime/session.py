@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.values import Event, Output, Text, Times
-from runtime.messages import Latency
 from runtime.transcript import Transcript, When
+from runtime.wire.messages import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.engine import Engine
-    from runtime.messages import EventMessage, Final, Partial
+    from runtime.wire.messages import EventMessage, Final, Partial
 
 
 @dataclass(frozen=True, slots=True)

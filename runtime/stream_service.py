@@ -16,7 +16,9 @@ from pipeline.values import Event
 from runtime.config_values import predicate
 from runtime.latency import LatencyMonitor
 from runtime.live import Decoded, LiveStream
-from runtime.messages import (
+from runtime.quality import channel_quality
+from runtime.session import Session
+from runtime.wire.messages import (
     Counters,
     Final,
     Health,
@@ -26,9 +28,7 @@ from runtime.messages import (
     Rates,
     State,
 )
-from runtime.outbox import Outbox
-from runtime.quality import channel_quality
-from runtime.session import Session
+from runtime.wire.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from runtime.engine import Engine
     from runtime.journal import Journal
     from runtime.journal_store import Entry
-    from runtime.publisher import Publisher
     from runtime.session import Arrival
     from runtime.source import Source, StreamInfo
+    from runtime.wire.publisher import Publisher
 
 QUALITY_S = 2.0
 BAD_STATES = frozenset({"flat", "clipped", "missing"})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runtime.messages import EventMessage, Final, Health, Latency, ModelName, Partial, Topic
+from runtime.wire.messages import EventMessage, Final, Health, Latency, ModelName, Partial, Topic
 
 if TYPE_CHECKING:
     from pipeline.values import Event, Text

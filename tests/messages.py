@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.messages import Final, Latency, ModelName
+from runtime.wire.messages import Final, Latency, ModelName
 
 LATENCY = Latency(
     transport=None, queue=None, filter=0.0, model=0.0, decode=0.0, publish=0.0, total=0.0

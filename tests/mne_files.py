@@ -8,7 +8,7 @@ import mne
 import numpy as np
 import scipy.io
 
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from tests.recording_files import LABELS, RATE_HZ, eeg, read, refused_or_read
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import RecordingError
 from pipeline.values import Event, Marker
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
+from runtime.recordings.xdf_writer import XdfWriter, stream_header
 from runtime.source import drain
-from runtime.xdf_writer import XdfWriter, stream_header
 
 RATE_HZ = 100.0
 LABELS = ("Fz", "Cz", "Pz")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.paradigm import ALPHABET, CHANNELS
-from tools.training.head import Heard, head_of
+from tools.training.head import Heard
+from tools.training.heads import head_of
 from tools.training.recipe import read_recipe
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ import numpy as np
 
 from pipeline.design_band import design
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
-from runtime.synthesis import SynthesisSettings, synthesise
-from tools.verb_simulate import write_xdf
+from runtime.simulation.synthesis import SynthesisSettings, synthesise
+from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from runtime.synthesis import Session
+    from runtime.simulation.synthesis import Session
 
 RATE_HZ = 100.0
 LABELS = ("Fz", "Cz", "Pz")

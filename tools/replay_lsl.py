@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.errors import RecordingError
 from pipeline.markers import is_truth
 from runtime.montage import make_montage
-from runtime.recording import read_recording
+from runtime.recordings.source import read_recording
 from tools.offer import Sent, offer
 
 if TYPE_CHECKING:

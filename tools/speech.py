@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runtime.messages import Final
+    from runtime.wire.messages import Final
 
 PAUSE_S = 1.0
 """After this long without a final, a word that no space has ended is spoken too."""

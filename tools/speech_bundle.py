@@ -19,7 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.lexicon import read_lexicon
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 from runtime.bundle_language import LEXICON, WORD_MODEL
-from tools.pronunciation import VOCABULARY
+from tools.language.pronunciation import VOCABULARY
 from tools.training.bundle import PACKAGES
 from tools.training.ctc_head import CtcHead
 

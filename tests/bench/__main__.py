@@ -31,6 +31,7 @@ BENCHES = {
     "context": "a decode against how much past there is: state carried, or all done again",
     "snr": "character error rate against signal-to-noise",
     "ssvep": "the calibrated speller on real recordings, leave one run out",
+    "verdict": "how often the evaluator is wrong, on made-up outputs",
     "classifiers": "EEG networks beside the closed forms, SSVEP and P300, same splits",
 }
 ALIASES = {"throughput": "replay"}

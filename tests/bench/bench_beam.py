@@ -24,7 +24,7 @@ from pipeline.language_model import LanguageModel
 from pipeline.spec import CtcDecoder
 from tests.bench.command import bench_main
 from tests.bench.tables import spread, table
-from tools.language_model import arpa_lines, clean_phrases, train
+from tools.language.language_model import arpa_lines, clean_phrases, train
 
 VOCABULARY = ("", *"abcdefghijklmnopqrstuvwxyz '.,?", "<backspace>")
 BEAMS = (8, 16, 32)

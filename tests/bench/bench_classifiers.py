@@ -27,13 +27,13 @@ from tests.bench.command import bench_main
 from tests.bench.shrinkage_lda import fit_lda
 from tests.bench.tables import table
 from tests.given import recording
-from tools.calibrate import calibrate_ssvep
+from tools.calibration.calibrate import calibrate_ssvep
 from tools.layout import read_layout
-from tools.training.classifier_course import read_trials
-from tools.training.classifier_fit import fit, score
-from tools.training.classifier_scores import area_under_curve, letters_right
+from tools.training.classifier.course import read_trials
+from tools.training.classifier.fit import fit, score
+from tools.training.classifier.scores import area_under_curve, letters_right
+from tools.training.data.trial_windows import TrialWindows
 from tools.training.recipe import Recipe, read_recipe
-from tools.training.trial_windows import TrialWindows
 
 PEOPLE = ("s1", "s2", "s3")
 N_WORKERS = 2

@@ -16,7 +16,7 @@ import numpy as np
 
 from runtime.engine import open_engine
 from runtime.paradigm import ALPHABET
-from runtime.synthesis import DEFAULT_SNR_DB, Session, SynthesisSettings, synthesise
+from runtime.simulation.synthesis import DEFAULT_SNR_DB, Session, SynthesisSettings, synthesise
 from tests.bench.command import bench_main
 from tests.bench.tables import table
 from tools.demo_run import DEMO_BUNDLE

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from tests.bench.command import bench_main
 from tests.bench.tables import table
 from tests.bench.tdca import Peer, read
 from tests.given import DATA, recording
-from tools.calibrate import Calibration, calibrate_ssvep
-from tools.calibration_report import figures_of
+from tools.calibration.calibrate import Calibration, calibrate_ssvep
+from tools.calibration.report import figures_of
 from tools.labelled_trials import Recording, read_recording
 from tools.layout import SsvepLayout, read_layout
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.xdf_writer import XdfWriter, stream_header
+from runtime.recordings.xdf_writer import XdfWriter, stream_header
 from tests.bench.reference_bundle import CHANNELS, RATE_HZ
 
 if TYPE_CHECKING:

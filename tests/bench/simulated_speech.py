@@ -20,16 +20,16 @@ from pipeline.ctc_lexicon import Words
 from pipeline.language_model import LanguageModel
 from pipeline.lexicon import Lexicon, read_lexicon
 from pipeline.word_language_model import WordLanguageModel
-from tools.language_model import arpa_lines, clean_phrases, train
-from tools.pronunciation import (
+from tools.language.language_model import arpa_lines, clean_phrases, train
+from tools.language.pronunciation import (
     VOCABULARY as PHONEMES,
 )
-from tools.pronunciation import (
+from tools.language.pronunciation import (
     cmu_pronunciations,
     lexicon_lines,
     spelled_out,
 )
-from tools.words import WordCodes, split_words
+from tools.language.words import WordCodes, split_words
 
 DATA = Path(tools.__file__).parent / "data"
 LETTERS = ("", *"abcdefghijklmnopqrstuvwxyz'", " ")

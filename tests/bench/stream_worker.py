@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engine import Engine, open_engine
-from runtime.messages import encode
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from runtime.session import Arrival, Session
 from runtime.source import drain
+from runtime.wire.messages import encode
 from tests.bench.reference_bundle import RATE_HZ
 
 if TYPE_CHECKING:

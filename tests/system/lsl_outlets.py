@@ -10,7 +10,7 @@ import numpy as np
 import pylsl
 
 from pipeline.values import Batch, Event, Marker
-from runtime.lsl import LslSource
+from runtime.lsl.source import LslSource
 from runtime.source import StreamInfo
 
 RATE_HZ = 250.0

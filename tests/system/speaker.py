@@ -16,13 +16,13 @@ import zmq
 
 from pipeline.values import Text
 from runtime.config import Control, Publish
-from runtime.control import ControlServer
-from runtime.curve import Gate
 from runtime.journal import Journal
 from runtime.journal_store import Entry, Page, Session
-from runtime.messages import Counters, Health, Latency, ModelName, Rates, encode
-from runtime.publisher import Publisher
 from runtime.transcript import Transcript, When, new_session
+from runtime.wire.control import ControlServer
+from runtime.wire.curve import Gate
+from runtime.wire.messages import Counters, Health, Latency, ModelName, Rates, encode
+from runtime.wire.publisher import Publisher
 
 LATENCY = Latency(
     transport=0.5, queue=0.1, filter=0.1, model=1.0, decode=0.1, publish=0.2, total=2.0

@@ -10,17 +10,17 @@ import numpy as np
 
 from pipeline.filters import FilterChain
 from tests.text_recordings import eeg, small_spec, write_array
-from tools.training.cache import FilteredCache
-from tools.training.corpus import read_corpus
-from tools.training.data_settings import DataSettings
+from tools.training.data.cache import FilteredCache
+from tools.training.data.corpus import read_corpus
+from tools.training.data.settings import DataSettings
 
 PROCESS = """
 import sys
 from pathlib import Path
 from tests.text_recordings import small_spec
-from tools.training.cache import FilteredCache
-from tools.training.corpus import read_corpus
-from tools.training.data_settings import DataSettings
+from tools.training.data.cache import FilteredCache
+from tools.training.data.corpus import read_corpus
+from tools.training.data.settings import DataSettings
 
 *paths, folder = map(Path, sys.argv[1:])
 corpus = read_corpus(paths, DataSettings())

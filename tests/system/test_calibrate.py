@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from tests.given import needs_data, recording
-from tools.calibrate import calibrate_ssvep
-from tools.calibration_report import figures_of
+from tools.calibration.calibrate import calibrate_ssvep
+from tools.calibration.report import figures_of
 from tools.labelled_trials import read_recording
 from tools.layout import SsvepLayout, read_layout
 

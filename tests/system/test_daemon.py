@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from runtime.messages import TIMING_KINDS
+from runtime.wire.messages import TIMING_KINDS
 from tests.bundles import make_bundle
 from tests.recordings import noise, trial_markers, write_recording
 from tests.system.daemons import (

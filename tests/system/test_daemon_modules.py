@@ -46,7 +46,7 @@ def test_torch_mne_pyxdf_and_scipy_signal_are_never_imported(
         "zmq",
         "onnxruntime",
         "runtime.daemon",
-        "runtime.recorder",
+        "runtime.recordings.recorder",
     } <= imported
     assert forbidden_among(imported) == []
     assert {"numpy", "onnxruntime", "scipy"} <= mapped  # scipy: the one kernel file, by itself

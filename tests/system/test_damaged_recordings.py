@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import RecordingError
-from runtime import recording_mne
-from runtime.recording import read_recording
+from runtime.recordings import mne_files
+from runtime.recordings.source import read_recording
 from tests.crashing import crash
 from tests.mne_files import check_whole, cut_is_refused, damage, write_eeglab
 from tests.recording_files import eeg, refused_or_read, write
@@ -48,6 +48,6 @@ def test_a_file_that_crashes_its_reader_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_eeglab(tmp_path / "a.set")
-    monkeypatch.setattr(recording_mne, "_read", crash)
+    monkeypatch.setattr(mne_files, "_read", crash)
     with pytest.raises(RecordingError, match="its reader crashed"):
         read_recording(tmp_path / "a.set")

@@ -12,14 +12,15 @@ from models.bundle import load_bundle
 from models.weights import unpack
 from tests.text_recordings import simulated, write_bids, write_fif, write_simulated
 from tools.cli import main
-from tools.training.cache import FilteredCache
-from tools.training.corpus import read_corpus
-from tools.training.cuts import cut_corpus
-from tools.training.data_settings import DataSettings
-from tools.training.examples import Example
-from tools.training.head import Heard, head_of
+from tools.training.data.cache import FilteredCache
+from tools.training.data.corpus import read_corpus
+from tools.training.data.cuts import cut_corpus
+from tools.training.data.example import Example
+from tools.training.data.recorded import CutExamples
+from tools.training.data.settings import DataSettings
+from tools.training.head import Heard
+from tools.training.heads import head_of
 from tools.training.recipe import read_recipe
-from tools.training.recorded import CutExamples
 
 TEXTS = (("ab b", "ca"), ("b a", "cab"))
 BIDS = DataSettings(text_prefix="sentence/")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.spec import Band, CtcDecoder
-from runtime.recording import read_recording
-from runtime.xdf_writer import XdfWriter, stream_header
+from runtime.recordings.source import read_recording
+from runtime.recordings.xdf_writer import XdfWriter, stream_header
 from tests.bundles import ctc_spec, make_bundle
 from tests.given import needs_data, recording
 from tests.system.daemons import eegscribe, running, start, unique

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import RecordingError
-from runtime.recording import RecordingSource, read_recording
+from runtime.recordings.source import RecordingSource, read_recording
 from tests.given import needs_data, recording
 from tests.recording_files import read
 

@@ -11,7 +11,7 @@ import pylsl
 import pytest
 
 from pipeline.errors import StreamLost
-from runtime.lsl_inlet import NumericInlet, resolve
+from runtime.lsl.inlet import NumericInlet, resolve
 
 N_CHANNELS = 3
 

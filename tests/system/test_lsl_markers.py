@@ -8,7 +8,7 @@ import pylsl
 import pytest
 
 from pipeline.values import Marker
-from runtime.lsl import LslSource
+from runtime.lsl.source import LslSource
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, pull
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import StreamLost
-from runtime.lsl import LslSource
-from runtime.recorder import Recorder
-from runtime.recording import RecordingSource, read_recording
+from runtime.lsl.source import LslSource
+from runtime.recordings.recorder import Recorder
+from runtime.recordings.source import RecordingSource, read_recording
+from runtime.recordings.xdf_writer import XdfWriter, stream_header
 from runtime.source import drain
-from runtime.xdf_writer import XdfWriter, stream_header
 from tests.given import needs_data, recording
 from tests.recordings import noise, write_recording
 from tests.system.daemons import unique

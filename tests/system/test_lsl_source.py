@@ -10,8 +10,8 @@ import pylsl
 import pytest
 
 from pipeline.errors import BundleError, StreamLost
-from runtime import lsl_inlet
-from runtime.lsl import LslSource
+from runtime.lsl.source import LslSource
+from runtime.lsl.source import inlet as lsl_inlet
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, lost, pull
 

@@ -12,7 +12,7 @@ import numpy as np
 import pylsl
 
 from runtime.paradigm import CHANNELS
-from runtime.synthesis import synthesise
+from runtime.simulation.synthesis import synthesise
 from tests.system.daemons import unique
 
 WITHIN_S = 30.0

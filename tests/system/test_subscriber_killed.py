@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from runtime.control_client import ControlClient, NoAnswer
 from runtime.journal_store import Store
-from runtime.messages import Final
-from runtime.subscriber import Subscriber
+from runtime.wire.control_client import ControlClient, NoAnswer
+from runtime.wire.messages import Final
+from runtime.wire.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

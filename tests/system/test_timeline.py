@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.recording import read_recording
+from runtime.recordings.source import read_recording
 from tests.given import needs_data, recording
 from tests.stamps import RATE_HZ, Stamps, hear, line, pushed
 

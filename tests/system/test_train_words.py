@@ -8,11 +8,11 @@ import pytest
 
 from models.bundle import load_bundle
 from runtime.engine import open_engine
-from runtime.synthesis import synthesise
+from runtime.simulation.synthesis import synthesise
 from tools.cli import main
-from tools.pronunciation import VOCABULARY
+from tools.language.pronunciation import VOCABULARY
 from tools.transcribe import finals, transcript_of
-from tools.verb_simulate import write_xdf
+from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:
     from pathlib import Path

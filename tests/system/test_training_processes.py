@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from runtime.synthesis import synthesise
-from tools.verb_simulate import write_xdf
+from runtime.simulation.synthesis import synthesise
+from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:
     from pathlib import Path

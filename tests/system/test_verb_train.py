@@ -11,10 +11,10 @@ import pytest
 from models.bundle import load_bundle
 from models.weights import unpack
 from runtime.engine import open_engine
-from runtime.synthesis import SynthesisSettings, synthesise
+from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tools.cli import main
 from tools.transcribe import finals, transcript_of
-from tools.verb_simulate import write_xdf
+from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,12 +15,12 @@ import zmq
 
 from pipeline.errors import ConfigError
 from runtime.config import Control, Curve, Publish
-from runtime.control import ControlServer
-from runtime.curve import Gate
-from runtime.endpoints import EndpointInUse
 from runtime.journal_store import Entry, Page, Session
-from runtime.messages import EventMessage, Health, decode_object
-from runtime.publisher import Publisher
+from runtime.wire.control import ControlServer
+from runtime.wire.curve import Gate
+from runtime.wire.endpoints import EndpointInUse
+from runtime.wire.messages import EventMessage, Health, decode_object
+from runtime.wire.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -118,10 +118,12 @@ def remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is never seen half written, a power cut included."""
+def write_whole(path: Path, data: bytes, *, is_private: bool = False) -> None:
+    """Write a file that is never seen half written, a power cut included; private: 0600."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
+        if is_private:
+            os.fchmod(file.fileno(), 0o600)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -22,9 +22,10 @@ import torch
 from pipeline.spec import Settings
 from tools.progress import progress
 from tools.training import checkpoint
-from tools.training.diagnostics import make_observer
+from tools.training.diagnostics.diagnostics import make_observer
 from tools.training.fabric import Accelerator, launch, make_fabric
-from tools.training.head import head_of, network_settings
+from tools.training.head import network_settings
+from tools.training.heads import head_of
 from tools.training.loop import check_resumable, train
 from tools.training.tasks import Task, simulated_task
 

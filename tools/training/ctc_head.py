@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.network import CtcNetwork
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.training.examples import Examples, Sessions
+    from tools.training.data.examples import Examples, Sessions
     from tools.training.head import Heard
     from tools.training.recipe import Recipe
 

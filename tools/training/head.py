@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.network import NetworkSettings
     from pipeline.spec import Decoder, SlidingWindow
     from pipeline.values import Samples
-    from tools.training.examples import Examples, Sessions
+    from tools.training.data.examples import Examples, Sessions
     from tools.training.learner import Learner
     from tools.training.recipe import Recipe
 
@@ -60,25 +60,6 @@ class Head(Protocol):
     def export(self, network: Any, spec: PipelineSpec, example: Samples) -> Exports:
         """Return the network as files; golden vectors are made of ``example``, raw µV."""
         ...
-
-
-def head_of(family: str) -> Head:
-    """Return the kind of head that networks of ``family`` have.
-
-    Raises:
-        UsageError: no such family, or one that is trained here by nobody.
-    """
-    from models.network import CtcNetwork
-    from models.seq2seq import Seq2SeqNetwork
-    from tools.training.ctc_head import CtcHead
-    from tools.training.seq2seq_head import Seq2SeqHead
-
-    made = network_class(family)
-    if issubclass(made, CtcNetwork):
-        return CtcHead()
-    if issubclass(made, Seq2SeqNetwork):
-        return Seq2SeqHead()
-    raise UsageError(f"family: got {family!r}, wanted a CtcNetwork or a Seq2SeqNetwork")
 
 
 def network_settings(recipe: Recipe, heard: Heard) -> NetworkSettings:

@@ -17,14 +17,14 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.spec import Settings
-from tools.training.examples import UNKNOWN
+from tools.training.data.examples import UNKNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from models.network import CtcNetwork
-    from tools.training.examples import Batch
+    from tools.training.data.examples import Batch
 
 
 class Opaque:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from tools.training.examples import Examples
+    from tools.training.data.examples import Examples
     from tools.training.learner import Learner
     from tools.training.metrics import Row
     from tools.training.train_settings import TrainSettings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.synthesis import mixing
+from runtime.simulation.synthesis import mixing
 
 if TYPE_CHECKING:
     from pipeline.values import Samples

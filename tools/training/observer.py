@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch.optim import Optimizer
 
-    from tools.training.diagnostics_gradients import Alarm
-    from tools.training.examples import Examples
+    from tools.training.data.examples import Examples
+    from tools.training.diagnostics.record import Alarm
     from tools.training.learner import Learner
 
 Part = Literal["data", "forward", "backward", "optimiser", "rest", "diagnostics"]

@@ -12,7 +12,7 @@ from tools.progress import progress
 from tools.training import checkpoint
 from tools.training.bundle import Origin, write_trained
 from tools.training.evaluation import GREEDY, evaluate, read
-from tools.training.head import head_of
+from tools.training.heads import head_of
 from tools.training.listening import listen
 from tools.training.report import Point, Report, report_path, write_report
 

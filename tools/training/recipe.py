@@ -22,8 +22,8 @@ import msgspec
 
 from pipeline.errors import UsageError
 from pipeline.spec import Band, Normalise, Reference, Settings
-from tools.training.data_table import DataTable
-from tools.training.diagnostics_settings import DiagnosticsSettings
+from tools.training.data.table import DataTable
+from tools.training.diagnostics.settings import DiagnosticsSettings
 from tools.training.train_settings import TrainSettings
 
 if TYPE_CHECKING:

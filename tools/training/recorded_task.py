@@ -9,29 +9,30 @@ import numpy as np
 
 from pipeline.errors import RecordingError, UsageError
 from pipeline.spec import CtcDecoder
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from tools.progress import progress
-from tools.training.bids import find_recordings
-from tools.training.cache import FilteredCache
 from tools.training.controls import phase_randomised
-from tools.training.corpus import read_corpus
-from tools.training.cuts import cut_corpus
+from tools.training.data.bids import find_recordings
+from tools.training.data.cache import FilteredCache
+from tools.training.data.corpus import read_corpus
+from tools.training.data.cuts import cut_corpus
+from tools.training.data.labelled_text import read_signal
+from tools.training.data.recorded import CutExamples, HeldOutTexts, training_examples
+from tools.training.data.spelling import Spelling
+from tools.training.data.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.evaluation import HeldOut
-from tools.training.head import Heard, head_of, network_settings
-from tools.training.labelled_text import read_signal
+from tools.training.head import Heard, network_settings
+from tools.training.heads import head_of
 from tools.training.noise import white_noise
-from tools.training.recorded import CutExamples, HeldOutTexts, training_examples
-from tools.training.spelling import Spelling
-from tools.training.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts
 from tools.training.tasks import QUIET_MIN, Exam, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.values import Samples
-    from tools.training.corpus import Corpus
-    from tools.training.cuts import Cut
-    from tools.training.examples import Examples
+    from tools.training.data.corpus import Corpus
+    from tools.training.data.cuts import Cut
+    from tools.training.data.examples import Examples
     from tools.training.recipe import Recipe
 
 README = """# A network trained on labelled recordings

@@ -15,11 +15,11 @@ from models.seq2seq import Seq2SeqSettings
 from pipeline.errors import UsageError
 from pipeline.filters import FilterChain
 from pipeline.spec import Seq2SeqDecoder, SlidingWindow
-from tools.training.examples import SimulatedExamples
+from tools.training.data.examples import SimulatedExamples
+from tools.training.data.windows import WindowCut, Windows
 from tools.training.head import Exports, Heard, designed, network_settings
 from tools.training.recipe import convert
 from tools.training.seq2seq_learner import Seq2SeqLearner, Seq2SeqLearnerSettings
-from tools.training.windows import WindowCut, Windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from models.seq2seq import Seq2SeqNetwork
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.training.examples import Sessions
+    from tools.training.data.examples import Sessions
     from tools.training.recipe import Recipe
 
 SETTLE_S: Final = 0.16

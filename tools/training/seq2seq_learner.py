@@ -11,14 +11,14 @@ from torch.nn import functional
 
 from models.seq2seq import END, place_of
 from pipeline.spec import Settings
-from tools.training.examples import UNKNOWN
+from tools.training.data.examples import UNKNOWN
 from tools.training.learner import Learner
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from models.seq2seq import Seq2SeqNetwork
-    from tools.training.windows import WindowBatch
+    from tools.training.data.windows import WindowBatch
 
 LEAST_MASS = 1e-6
 """Attention below this is taken for this much, so that its logarithm stays a number."""

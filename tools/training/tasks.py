@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 
 from runtime.paradigm import ALPHABET, CHANNELS
-from runtime.synthesis import SynthesisSettings, synthesise
+from runtime.simulation.synthesis import SynthesisSettings, synthesise
+from tools.training.data.examples import SimulatedExamples
 from tools.training.evaluation import HeldOut
-from tools.training.examples import SimulatedExamples
-from tools.training.head import Heard, head_of, network_settings
+from tools.training.head import Heard, network_settings
+from tools.training.heads import head_of
 from tools.training.noise import white_noise
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
-    from tools.training.examples import Examples, Sessions
+    from tools.training.data.examples import Examples, Sessions
     from tools.training.recipe import Recipe
 
 CORPUS = Path(__file__).parent.parent / "data" / "everyday_train.txt"
@@ -133,7 +134,7 @@ def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
 
 
 def _character_model(phrases: Sequence[str], recipe: Recipe) -> bytes:
-    from tools.language_model import arpa_lines, train
+    from tools.language.language_model import arpa_lines, train
 
     given = recipe.language_model
     text = [*phrases, *joined_pairs(phrases)]

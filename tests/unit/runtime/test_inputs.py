@@ -17,8 +17,8 @@ from runtime.config import Record, Stream
 from runtime.engine import Engine, open_engine
 from runtime.inputs import RecordedSource, StreamInputs
 from runtime.live import Decoded, LiveStream
-from runtime.recorder import Recorder
-from runtime.recording import RecordingSource
+from runtime.recordings.recorder import Recorder
+from runtime.recordings.source import RecordingSource
 from runtime.source import RawStream, StreamInfo, drain
 from tests.bundles import CHANNELS, RATE_HZ, make_bundle
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.latency import LatencyMonitor
-from runtime.messages import Latency
+from runtime.wire.messages import Latency
 
 
 def took(total_ms: float, transport_ms: float | None = 1.0) -> Latency:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.values import Event
-from runtime.recorder import Recorder
-from runtime.recording import RecordingSource
-from runtime.recording_raw import RecordedRun
+from runtime.recordings.raw import RecordedRun
+from runtime.recordings.recorder import Recorder
+from runtime.recordings.source import RecordingSource
 from runtime.source import RawStream, drain
 
 RAW = RawStream("cap", "cap-1", 100.0, "float32", ("C3", "Pz"), "microvolts")

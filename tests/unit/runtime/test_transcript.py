@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.values import Event, Hypothesis, Text
-from runtime.messages import Latency, ModelName, encode
 from runtime.transcript import HELD_CHARACTERS, Transcript, When, new_session
+from runtime.wire.messages import Latency, ModelName, encode
 
 LATENCY = Latency(
     transport=None, queue=None, filter=0.0, model=0.0, decode=0.0, publish=0.0, total=0.0

@@ -11,13 +11,13 @@ from tools import cli
 
 
 def add_verb(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
-    module = ModuleType("tools.verb_demo")
+    module = ModuleType("tools.verbs.demo")
 
     def add_parser(verbs: Any) -> None:
         verbs.add_parser("demo").set_defaults(run=run)
 
     module.add_parser = add_parser  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tools.verb_demo", module)
+    monkeypatch.setitem(sys.modules, "tools.verbs.demo", module)
 
 
 def raising(error: BaseException) -> Any:

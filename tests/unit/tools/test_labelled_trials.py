@@ -8,9 +8,9 @@ import pytest
 from pipeline.errors import RecordingError
 from pipeline.spec import EventWindow, PipelineSpec, SelectionDecoder
 from pipeline.values import Marker
-from runtime.recording import RecordingSource
+from runtime.recordings.source import RecordingSource
 from tests.ssvep_recordings import SYMBOLS, TRIAL_SAMPLES, write_session
-from tools.calibrate import PASS_THROUGH
+from tools.calibration.calibrate import PASS_THROUGH
 from tools.labelled_trials import (
     Recording,
     Trial,

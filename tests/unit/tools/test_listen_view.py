@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from runtime.messages import (
+from runtime.wire.messages import (
     Counters,
     EventMessage,
     Final,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.paradigm import ALPHABET
-from runtime.synthesis import DEFAULT_SNR_DB, SynthesisSettings, synthesise
+from runtime.simulation.synthesis import DEFAULT_SNR_DB, SynthesisSettings, synthesise
 from tools.oracle import Oracle, mean_accuracy
 
 RANDOM = "".join(np.random.default_rng(0).choice(list(ALPHABET), 150))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.messages import Final
+from runtime.wire.messages import Final
 from tests.messages import make_final
 from tools.speech import PAUSE_S, Speech, corrected
 

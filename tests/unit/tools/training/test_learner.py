@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from models.gru_ctc import GruCtcSettings, build
-from tools.training.examples import UNKNOWN, Example, collate
+from tools.training.data.example import Example
+from tools.training.data.examples import UNKNOWN, collate
 from tools.training.learner import CtcLearner, CtcLearnerSettings, collapse
 
 SHAPE = GruCtcSettings(

@@ -9,10 +9,11 @@ import torch
 
 from models.gru_ctc import GruCtcSettings, build
 from pipeline.errors import RecordingError, UsageError
-from runtime.synthesis import SynthesisSettings
+from runtime.simulation.synthesis import SynthesisSettings
 from tests.simulated_spec import simulated_spec
 from tools.training import checkpoint
-from tools.training.examples import UNKNOWN, Batch, Example, RecordedExamples, collate
+from tools.training.data.example import Example
+from tools.training.data.examples import UNKNOWN, Batch, RecordedExamples, collate
 from tools.training.learner import CtcLearner, CtcLearnerSettings
 from tools.training.loop import train
 from tools.training.train_settings import TrainSettings
@@ -139,7 +140,7 @@ def test_every_recorded_example_comes_once_an_epoch() -> None:
 
 
 def test_simulated_examples_are_a_function_of_the_step() -> None:
-    from tools.training.examples import SimulatedExamples
+    from tools.training.data.examples import SimulatedExamples
 
     spec = simulated_spec()
     source = SimulatedExamples(spec, ("hello there",), SynthesisSettings(), 20, 12, seed=4)

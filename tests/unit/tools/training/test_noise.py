@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from runtime.paradigm import CHANNELS
-from runtime.synthesis import SynthesisSettings
+from runtime.simulation.synthesis import SynthesisSettings
 from tests.simulated_spec import simulated_spec
-from tools.training.examples import SimulatedExamples
+from tools.training.data.examples import SimulatedExamples
 from tools.training.noise import LEVELS_UV, any_noise, coloured_noise, white_noise
 
 

@@ -8,7 +8,8 @@ from models.families import network_class
 from models.network import CtcNetwork
 from models.seq2seq import Seq2SeqNetwork
 from pipeline.errors import UsageError
-from tools.training.head import Heard, head_of, network_settings
+from tools.training.head import Heard, network_settings
+from tools.training.heads import head_of
 from tools.training.recipe import parse_changes, read_recipe, recipe_names
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from pipeline.errors import UsageError
 from pipeline.spec import Seq2SeqDecoder, SlidingWindow
 from runtime.engine import open_engine
 from tools.training.bundle import Origin, write_trained
-from tools.training.head import Heard, head_of
+from tools.training.head import Heard
+from tools.training.heads import head_of
 from tools.training.recipe import Recipe, WindowSettings, read_recipe
 from tools.training.seq2seq_head import GOLDEN_STEPS, GOLDEN_WINDOWS
 from tools.training.tasks import simulated_task

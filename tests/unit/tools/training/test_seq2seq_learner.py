@@ -8,9 +8,9 @@ import torch
 
 from models.families import build
 from models.seq2seq import Seq2SeqNetwork, place_of
-from tools.training.examples import UNKNOWN
+from tools.training.data.examples import UNKNOWN
+from tools.training.data.windows import Window, WindowBatch, collate_windows
 from tools.training.seq2seq_learner import Seq2SeqLearner, Seq2SeqLearnerSettings, guide_loss
-from tools.training.windows import Window, WindowBatch, collate_windows
 
 COMMON = {"n_inputs": 2, "n_symbols": 4, "patch_samples": 5, "kernel_samples": 10, "n_features": 8,
           "max_symbols": 6}  # fmt: skip

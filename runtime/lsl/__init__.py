@@ -1,0 +1,1 @@
+"""Live EEG and markers over Lab Streaming Layer."""

@@ -1,0 +1,1 @@
+"""Recordings of every format, read as sources, and our own written."""

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from tests.given import DATA
+from tests.null_sets import data_set
+from tools.evaluation.judgement import Claim, Judge, Judgement
+from tools.evaluation.pairs import Pair, matched, normalised, read_pairs
+from tools.evaluation.summary import lines, summary
+
+OUTPUTS = DATA / "outputs"
+needs_outputs = pytest.mark.skipif(not OUTPUTS.is_dir(), reason=f"no given outputs in {OUTPUTS}")
+NAMES = tuple(f"train_{a}_test_{b}" for a in ("eeg", "noise") for b in ("eeg", "noise"))
+
+
+def judged(
+    pairs: list[Pair], controls: dict[str, list[Pair]], claim: Claim | None = None, n: int = 299
+) -> Judgement:
+    judge = Judge(pairs, claim or Claim("words"), n_draws=1000, n_permutations=n)
+    return judge.judge(controls)
+
+
+def given(name: str) -> list[Pair]:
+    return normalised(read_pairs(OUTPUTS / f"{name}.jsonl"), "basic")[0]
+
+
+@needs_outputs
+def test_the_given_outputs_score_as_they_were_measured_and_show_nothing() -> None:
+    free = (1.1108, 1.1195, 1.1132, 1.1171)
+    forced = (0.7877, 0.7880, 0.7911, 0.7893)
+    own = given(NAMES[0])
+    controls = {name: matched(own, given(name), where=name) for name in NAMES[1:]}
+    found = judged(own, controls)
+    assert found.scores.wer == pytest.approx(free[0], abs=0.002)
+    for name, wer in zip(NAMES[1:], free[1:], strict=True):
+        control = found.evidence.controls[name]
+        assert control.error.estimate == pytest.approx(wer, abs=0.002)
+        assert control.more.low < 0.0 < control.more.high
+    assert found.evidence.baselines["empty"].error.estimate == 1.0
+    assert found.verdict.verdict == "not shown"
+    claimed = judged(own, controls, Claim("words", teacher_forced=True))
+    assert claimed.scores.wer == pytest.approx(forced[0], abs=0.002)
+    for name, wer in zip(NAMES[1:], forced[1:], strict=True):
+        assert claimed.evidence.controls[name].error.estimate == pytest.approx(wer, abs=0.002)
+    assert claimed.verdict.verdict == "fooled"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_deaf_system_is_never_said_to_read(seed: int) -> None:
+    assert judged(*data_set(seed, effect=0.0)).verdict.verdict == "not shown"
+
+
+def test_a_hearing_system_is_said_to_read() -> None:
+    pairs, controls = data_set(0, effect=0.3)
+    found = judged(pairs, controls)
+    assert found.verdict.verdict == "reads EEG"
+    assert all(one.share.low > one.chance for one in found.identification)
+
+
+def test_without_noise_outputs_reading_is_not_shown() -> None:
+    found = judged(data_set(0, effect=0.3)[0], {})
+    assert found.verdict.verdict == "not shown"
+    assert found.verdict.holds == {"a": True, "b": False, "c": True, "d": True}
+
+
+def test_outputs_paired_anew_at_random_show_nothing() -> None:
+    pairs, controls = data_set(1, effect=0.3)
+    rng = np.random.default_rng(0)
+    by_length = sorted(range(len(pairs)), key=lambda k: len(pairs[k].reference.split()))
+    other = dict(zip(by_length, _shuffled_in_strata(rng, by_length), strict=True))
+    anew = [
+        Pair(reference=p.reference, subject=p.subject, hypothesis=pairs[other[k]].hypothesis)
+        for k, p in enumerate(pairs)
+    ]
+    assert judged(anew, controls).verdict.verdict == "not shown"
+
+
+def _shuffled_in_strata(rng: np.random.Generator, rows: list[int]) -> list[int]:
+    return [int(k) for at in range(0, len(rows), 100) for k in rng.permutation(rows[at : at + 100])]
+
+
+def test_texts_that_were_trained_on_are_counted_and_forbid_the_verdict() -> None:
+    pairs, controls = data_set(0, effect=0.3)
+    claim = Claim("words", training=[pairs[0].reference, "something else"])
+    found = judged(pairs, controls, claim)
+    assert found.evidence.n_shared_texts == 1
+    assert found.verdict.verdict == "not shown"
+
+
+def test_a_system_that_reads_only_what_it_was_trained_on_fools() -> None:
+    heard, controls = data_set(2, effect=0.5)
+    deaf = controls["noise"]
+    texts = sorted({pair.reference for pair in heard})
+    seen = set(texts[: len(texts) // 2])
+    rows = [h if h.reference in seen else d for h, d in zip(heard, deaf, strict=True)]
+    others = sorted({p.reference for k in range(9, 18) for p in data_set(k, effect=0.0)[0]})
+    claim = Claim("words", training=[*others, *seen], seen=[r.reference in seen for r in rows])
+    found = judged(rows, controls, claim)
+    assert found.verdict.verdict == "fooled"
+    assert "only on texts that training saw" in " ".join(found.verdict.reasons)
+
+
+def test_selections_are_judged_by_trials() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.choice(list("abcdefgh"), 120)
+    read = np.where(rng.random(120) < 0.8, truth, rng.choice(list("abcdefgh"), 120))
+    pairs = [Pair(reference=a, hypothesis=b) for a, b in zip(truth, read, strict=True)]
+    noise = [
+        Pair(reference=a, hypothesis=b) for a, b in zip(truth, rng.permutation(read), strict=True)
+    ]
+    found = judged(pairs, {"noise": noise}, Claim("selections", uses_lm=False))
+    assert found.evidence.n_units == 120
+    assert found.verdict.verdict == "reads EEG"
+    assert judged(noise, {"noise": noise}, Claim("selections")).verdict.verdict == "not shown"
+
+
+def test_summary_and_lines_hold_the_contract() -> None:
+    found = judged(*data_set(0, effect=0.3))
+    last = summary(found, how="basic")
+    assert {"type", "wer", "cer", "bleu", "interval", "controls", "verdict", "reasons"} <= set(last)
+    assert last["type"] == "summary"
+    assert last["interval"]["wer"][0] < last["wer"] < last["interval"]["wer"][1]
+    text = "\n".join(lines(found, how="basic"))
+    assert "verdict: reads EEG" in text
+    assert "normalised: basic" in text

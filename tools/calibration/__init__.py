@@ -1,0 +1,1 @@
+"""A speller fitted to one person, its proof and its bundle."""

@@ -1,0 +1,315 @@
+"""Whether hypotheses belong to their own references, or to any of like length.
+
+A model that writes fluent text of the right length is not reading. So hypotheses are exchanged
+among references of like length only, in strata of about twenty distinct texts, within one person
+and session, and never onto a row of the same text. What is summed is the edits less what a
+difference in length costs, as measured between texts that do not belong together: to hit the length
+counts for nothing. Two such tests are made, and the larger p decides:
+
+- *rows*: every row for itself;
+- *texts*: all rows of a text move together, over all people that read the same texts. Ten rows of
+  one sentence are not ten independent facts; the test by rows takes them for that, and is then too
+  sure.
+
+Strata hold whole texts. With twenty rows of two sentences each hypothesis could only go to the
+other sentence, and chance would have two outcomes. Selections are exchanged freely within a
+session: with few symbols, keeping away from the same symbol would itself be information. The plain
+exchange, of errors from anything to anywhere, is given beside them and never decides.
+
+p = (1 + k) / (N + 1): ``k`` of ``N`` exchanges gave sums as low as the one seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.evaluation.edits import cross_edits, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tools.evaluation.edits import Unit
+    from tools.evaluation.pairs import Pair
+
+N_PERMUTATIONS = 9999
+STRATUM_TEXTS = 20
+LEAST_TEXTS = 8
+"""Fewer texts in a stratum than this are joined to the next: there is too little to exchange."""
+LEAST_SHARE = 0.9
+"""Of the rows, how many must be exchanged for the test to speak of all."""
+N_MENDS = 60
+FINE = 1000
+BLOCK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationTest:
+    """``p`` decides; None where nothing could be exchanged.
+
+    ``by_rows`` and ``by_texts`` are the two tests, ``plain`` the one that never decides. ``z`` says
+    by how many standard deviations the errors lie below those of the exchanges, in the test that
+    decides.
+    """
+
+    p: float | None
+    by_rows: float | None
+    by_texts: float | None
+    plain: float
+    z: float | None
+    n_permutations: int
+    n_strata: int
+
+
+def permutation_test(
+    pairs: Sequence[Pair],
+    hypotheses: Sequence[str],
+    unit: Unit,
+    *,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> PermutationTest:
+    """Test ``hypotheses``, one a pair, against the pairs' references.
+
+    Like length is by the recorded duration where every pair has one, else by the reference's units.
+    """
+    rng = np.random.default_rng(seed)
+    references = [pair.reference for pair in pairs]
+    distinct = sorted(set(references))
+    number = {text: k for k, text in enumerate(distinct)}
+    of = np.array([number[text] for text in references])
+    everywhere = np.arange(len(of))
+    edited = cross_edits(distinct, list(hypotheses), unit)  # (n_texts, n_rows)
+    plain = _p(edited, of, _free(rng, edited, of, [everywhere], n_permutations))[0]
+    groups = _groups([(pair.subject, pair.session) for pair in pairs])
+    if unit == "selections":
+        p, z = _p(edited, of, _free(rng, edited, of, groups, n_permutations))
+        return PermutationTest(p, p, None, plain, z, n_permutations, len(groups))
+    length = _lengths(pairs, unit)
+    strata = [part for group in groups for part in _strata(group, of, length)]
+    movable = [part for part in strata if _can_move(of[part])]
+    apart = np.abs(sizes(distinct, unit)[:, None] - sizes(list(hypotheses), unit)[None, :])
+    costs = np.rint(FINE * (edited - _cost_of_length(edited, apart, of, movable) * apart))
+    costs = costs.astype(np.int64)  # whole numbers: equal sums are to be equal
+    if sum(map(len, movable)) < LEAST_SHARE * len(of):
+        return PermutationTest(None, None, None, plain, None, n_permutations, len(movable))
+    by_rows = _p(costs, of, _by_rows(rng, costs, of, movable, n_permutations))
+    shared = _shared(groups, of)
+    by_texts = _p(costs, of, _by_texts(rng, costs, of, shared, length, n_permutations))
+    p, z = max(by_rows, by_texts)
+    return PermutationTest(p, by_rows[0], by_texts[0], plain, z, n_permutations, len(movable))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p values adjusted for being several (Holm 1979)."""
+    order = np.argsort(p_values)
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def _p(
+    costs: NDArray[np.int64], of: NDArray[np.int64], found: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Return p of the sum that is seen, and its standard deviations below what was ``found``."""
+    seen = int(costs[of, np.arange(len(of))].sum())
+    p = float((1 + np.count_nonzero(found <= seen)) / (len(found) + 1))
+    return p, float((found.mean() - seen) / max(float(found.std()), 1e-9))
+
+
+def _groups(names: Sequence[Hashable]) -> list[NDArray[np.int64]]:
+    rows: dict[Hashable, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return [np.array(found) for found in rows.values()]
+
+
+def _lengths(pairs: Sequence[Pair], unit: Unit) -> NDArray[np.float64]:
+    durations = [pair.duration_s for pair in pairs]
+    if all(one is not None for one in durations):
+        return np.array(durations, dtype=np.float64)
+    parts = [p.reference.split() if unit == "words" else p.reference for p in pairs]
+    return np.array([len(part) for part in parts], dtype=np.float64)
+
+
+def _cost_of_length(
+    edited: NDArray[np.int64],
+    apart: NDArray[np.int64],
+    of: NDArray[np.int64],
+    strata: Sequence[NDArray[np.int64]],
+) -> float:
+    """Return the edits that one unit of difference in length costs, between texts of others.
+
+    Least squares with an effect of each reference and of each hypothesis: an exchange changes
+    neither.
+    """
+    above = below = 0.0
+    for part in strata:
+        texts = np.unique(of[part])
+        other = (texts[:, None] != of[part][None, :]).astype(float)
+        lengths = _centred(apart[texts][:, part], other)
+        above += float((_centred(edited[texts][:, part], other) * lengths).sum())
+        below += float((lengths * lengths).sum())
+    return min(max(above / below, 0.0), 1.0) if below else 0.0
+
+
+def _centred(values: NDArray[np.int64], chosen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the chosen ``values`` less the means of their rows and columns; 0 elsewhere."""
+    left = values.astype(float)
+    for _ in range(8):
+        left = left - (left * chosen).sum(axis=1, keepdims=True) / chosen.sum(axis=1, keepdims=True)
+        left = left - (left * chosen).sum(axis=0, keepdims=True) / chosen.sum(axis=0, keepdims=True)
+    return left * chosen
+
+
+def _strata(
+    group: NDArray[np.int64], of: NDArray[np.int64], length: NDArray[np.float64]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of one person and session in strata of like length, by whole texts."""
+    texts = np.unique(of[group])
+    mean = np.array([length[group[of[group] == text]].mean() for text in texts])
+    ordered = texts[np.argsort(mean, kind="stable")]
+    n_strata = max(1, round(len(ordered) / STRATUM_TEXTS))
+    if len(ordered) // n_strata < LEAST_TEXTS:
+        n_strata = max(1, len(ordered) // LEAST_TEXTS)
+    for chosen in np.array_split(ordered, n_strata):
+        yield group[np.isin(of[group], chosen)]
+
+
+def _can_move(texts: NDArray[np.int64]) -> bool:
+    """Say whether each row can be given the hypothesis of another text."""
+    counts = np.bincount(texts)
+    return int(np.count_nonzero(counts)) >= LEAST_TEXTS and 2 * int(counts.max()) <= len(texts)
+
+
+def _free(
+    rng: np.random.Generator,
+    costs: NDArray[np.int64],
+    of: NDArray[np.int64],
+    groups: Sequence[NDArray[np.int64]],
+    n_permutations: int,
+) -> NDArray[np.int64]:
+    """Return the sum of errors for each free exchange within groups."""
+    found = np.zeros(n_permutations, np.int64)
+    for group in groups:
+        cost = costs[of[group]][:, group]
+        for start in range(0, n_permutations, BLOCK):
+            n = min(BLOCK, n_permutations - start)
+            moved = rng.permuted(np.tile(np.arange(len(group)), (n, 1)), axis=1)
+            found[start : start + n] += cost[np.arange(len(group)), moved].sum(axis=1)
+    return found
+
+
+def _by_rows(
+    rng: np.random.Generator,
+    costs: NDArray[np.int64],
+    of: NDArray[np.int64],
+    strata: Sequence[NDArray[np.int64]],
+    n_permutations: int,
+) -> NDArray[np.int64]:
+    """Return the sum for each exchange of rows that leaves none with its own text."""
+    found = np.full(n_permutations, costs[of, np.arange(len(of))].sum())
+    for part in strata:
+        found += _moved(rng, of[part], costs[of[part]][:, part], n_permutations)
+    return found
+
+
+def _by_texts(
+    rng: np.random.Generator,
+    costs: NDArray[np.int64],
+    of: NDArray[np.int64],
+    shared: Sequence[Sequence[NDArray[np.int64]]],
+    length: NDArray[np.float64],
+    n_permutations: int,
+) -> NDArray[np.int64]:
+    """Return the sum for each exchange of texts, all rows of one moving together.
+
+    A text's rows take, in turn, the hypotheses of the same person's rows of the other text.
+    """
+    found = np.full(n_permutations, costs[of, np.arange(len(of))].sum())
+    for groups in shared:
+        for part in _strata(np.concatenate(groups), of, length):
+            texts = np.unique(of[part])
+            if len(texts) < LEAST_TEXTS:
+                continue
+            table = np.zeros((len(texts), len(texts)), np.int64)
+            for group in groups:
+                rows = [group[of[group] == text] for text in texts]
+                table += np.array(
+                    [
+                        [costs[text][np.resize(other, len(own))].sum() for other in rows]
+                        for text, own in zip(texts, rows, strict=True)
+                    ]
+                )
+            found += _moved(rng, texts, table, n_permutations)
+    return found
+
+
+def _shared(
+    groups: Sequence[NDArray[np.int64]], of: NDArray[np.int64]
+) -> list[list[NDArray[np.int64]]]:
+    """Return lists of rows by person and session, each list of those that share the same texts.
+
+    A text that few others share all people with is exchanged for each person by itself.
+    """
+    readers: dict[int, tuple[int, ...]] = {}
+    for place, group in enumerate(groups):
+        for text in np.unique(of[group]):
+            readers[int(text)] = (*readers.get(int(text), ()), place)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for text, places in readers.items():
+        alike.setdefault(places, []).append(text)
+    found, alone = [], np.zeros(len(of), dtype=bool)
+    for places, texts in alike.items():
+        rows = [groups[place][np.isin(of[groups[place]], texts)] for place in places]
+        if len(texts) >= LEAST_TEXTS:
+            found.append(rows)
+        else:
+            alone[np.concatenate(rows)] = True
+    return found + [[group[alone[group]]] for group in groups if alone[group].any()]
+
+
+def _moved(
+    rng: np.random.Generator,
+    texts: NDArray[np.int64],
+    cost: NDArray[np.int64],
+    n_permutations: int,
+) -> NDArray[np.int64]:
+    """Return by how much the sum of ``cost`` (n, n) grows for each exchange, none to its own."""
+    places = np.arange(len(texts))
+    found = np.full(n_permutations, -np.trace(cost))
+    for start in range(0, n_permutations, BLOCK):
+        moved = _derangements(rng, texts, min(BLOCK, n_permutations - start))
+        found[start : start + len(moved)] += cost[places, moved].sum(axis=1)
+    return found
+
+
+def _derangements(rng: np.random.Generator, texts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return ``n`` permutations (n, n_rows), none of which gives a row one of its own text.
+
+    Random permutations are mended: each place in turn is exchanged with a random one wherever that
+    leaves fewer rows with their own text, or as many, until none is left.
+    """
+    n_rows = len(texts)
+    moved = rng.permuted(np.tile(np.arange(n_rows), (n, 1)), axis=1)
+    left = np.arange(n)
+    for _ in range(N_MENDS):
+        for place in rng.permutation(n_rows):
+            partner = rng.integers(0, n_rows, len(left))
+            here, there = moved[left, place], moved[left, partner]
+            before = (texts[here] == texts[place]).astype(int) + (texts[there] == texts[partner])
+            after = (texts[there] == texts[place]).astype(int) + (texts[here] == texts[partner])
+            swap = left[(after <= before) & (partner != place)]
+            chosen = partner[(after <= before) & (partner != place)]
+            moved[swap, place], moved[swap, chosen] = moved[swap, chosen], moved[swap, place]
+        left = left[(texts[moved[left]] == texts).any(axis=1)]
+        if not len(left):
+            return moved
+    raise RuntimeError("no exchange was found that keeps every row from its own text")

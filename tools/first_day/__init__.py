@@ -1,0 +1,1 @@
+"""What `init` and `check` need: streams, hosts, a configuration to start from."""

@@ -1,0 +1,1 @@
+"""Language models of characters and words, and how words are pronounced."""

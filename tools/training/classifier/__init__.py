@@ -1,0 +1,1 @@
+"""Classifiers of windows: trained, scored, made a bundle."""

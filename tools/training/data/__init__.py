@@ -1,0 +1,1 @@
+"""Labelled recordings as examples: read, checked, split, cut, filtered, augmented."""

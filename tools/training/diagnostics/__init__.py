@@ -1,0 +1,1 @@
+"""What a training shows of itself, if it is asked to."""

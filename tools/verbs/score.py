@@ -1,0 +1,122 @@
+"""``eegscribe score``: anyone's published outputs put to the test."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import RecordingError, UsageError
+from tools.progress import progress
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from tools.evaluation.edits import Unit
+    from tools.evaluation.pairs import Normalisation, Pair
+
+EXAMPLE = """examples:
+  eegscribe score outputs.jsonl --against noise=outputs_on_noise.jsonl
+  eegscribe score outputs.jsonl --claim teacher-forced --json
+
+A line of a file is an object with reference and hypothesis; also teacher_forced, without_lm (the
+hypothesis with the language model off), subject, session, recording and duration_s where known.
+Files after --against hold what the same system wrote when it was fed, or trained on, noise."""
+
+UNITS: dict[str, Unit] = {"wer": "words", "cer": "characters", "accuracy": "selections"}
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb's arguments."""
+    parser = verbs.add_parser(
+        "score",
+        help="scores, controls and a verdict on outputs of any system",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("pairs", type=Path, help="JSON lines of reference and hypothesis")
+    parser.add_argument(
+        "--against",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="outputs for the same references with noise in place of EEG; may be repeated",
+    )
+    parser.add_argument(
+        "--primary", choices=tuple(UNITS), default="wer", help="the error judged (%(default)s)"
+    )
+    parser.add_argument(
+        "--claim",
+        choices=("free-running", "teacher-forced"),
+        default="free-running",
+        help="which output the score is claimed of (%(default)s)",
+    )
+    parser.add_argument(
+        "--normalise",
+        choices=("none", "basic"),
+        default="basic",
+        help="basic: lower case, ASCII punctuation deleted (%(default)s)",
+    )
+    parser.add_argument("--train-text", type=Path, help="texts trained on, one a line")
+    parser.add_argument(
+        "--no-lm", action="store_true", help="declare that no language model is used"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="one line of JSON, the summary")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Run the verb."""
+    from tools.evaluation.judgement import Claim, Judge
+    from tools.evaluation.pairs import normalise, normalised, read_pairs
+    from tools.evaluation.summary import lines, summary
+
+    unit, how = UNITS[options.primary], options.normalise
+    if options.seed < 0:
+        raise UsageError(f"--seed: got {options.seed}, wanted 0 or more")
+    pairs, n_dropped = normalised(read_pairs(options.pairs), how)
+    if not pairs:
+        raise RecordingError(f"{options.pairs}: no reference holds a word, wanted some that do")
+    is_forced = options.claim == "teacher-forced"
+    if is_forced and all(pair.teacher_forced is None for pair in pairs):
+        raise RecordingError(f"{options.pairs}: has no teacher_forced to claim, wanted some")
+    training = None
+    if options.train_text is not None:
+        texts = (normalise(text, how) for text in _read_lines(options.train_text))
+        training = [text for text in texts if text]
+    claim = Claim(unit=unit, teacher_forced=is_forced, training=training, uses_lm=not options.no_lm)
+    with progress("exchanging"):
+        found = Judge(pairs, claim, seed=options.seed).judge(_controls(options, pairs, how))
+    if options.json:
+        print(json.dumps(summary(found, how=how, n_dropped=n_dropped), ensure_ascii=False))
+    else:
+        print("\n".join(lines(found, how=how, n_dropped=n_dropped)))
+    return 0
+
+
+def _controls(options: Namespace, pairs: list[Pair], how: Normalisation) -> dict[str, list[Pair]]:
+    from tools.evaluation.pairs import matched, normalised, read_pairs
+
+    found: dict[str, list[Pair]] = {}
+    for given in (one for several in options.against for one in several):
+        name, is_named, rest = given.partition("=")
+        path = Path(rest if is_named else given)
+        name = name if is_named else path.stem
+        if not name or name in found:
+            raise UsageError(f"--against: got {given!r}, wanted a name of its own for each file")
+        others, _ = normalised(read_pairs(path), how)
+        found[name] = matched(pairs, others, where=str(path))
+    return found
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise RecordingError(f"{path}: is not UTF-8 text") from None
