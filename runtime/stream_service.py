@@ -232,7 +232,7 @@ class StreamService:
             return  # the counter goes on; a log line for each would only make it later
         log.info("event", stream=self.settings.name, kind=event.kind, sample=event.sample)
 
-    def _journal_failed(self, entry: Entry, error: Exception) -> None:
+    def _journal_failed(self, entry: Entry, error: BaseException) -> None:
         log.error("journal_failed", stream=entry.stream, seq=entry.seq, error=str(error))
         self.tell("journal_failed", self.live.chain.n_samples, final_seq=entry.seq)
 

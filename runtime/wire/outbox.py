@@ -2,7 +2,8 @@
 
 Invariant: no final is published before its commit returned. What was made after a final waits for
 it, but not for a disk that stalls: when no final came through for ``PATIENCE_S``, partials and
-events go ahead. Any thread may put; what has nothing to wait for is sent at once, by that thread.
+events go ahead. Any thread may put; what has nothing to wait for is sent at once, by that thread,
+and what waited for a commit by the thread that committed: to wake another would cost more.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from runtime.journal_store import Entry, JournalError
+from runtime.journal_store import Entry
 from runtime.wire.messages import Final, Format, Message, Topic, encode, topic_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Outbox:
         journal: Journal,
         *,
         form: Format,
-        failed: Callable[[Entry, Exception], None],
+        failed: Callable[[Entry, BaseException], None],
     ) -> None:
         self._send = send
         self._journal = journal
@@ -51,8 +52,9 @@ class Outbox:
         self._committed: set[int] = set()
         self._lock = threading.Lock()  # around what waits and everything that is sent
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._emptied = asyncio.Event()
+        self._is_watched = False  # whether the loop will look for what waits too long
+        self._moved_s = 0.0  # when a final last came through, or the first began to wait
+        self._emptied: asyncio.Event | None = None
         self.n_published = 0
 
     def put(self, message: Message) -> None:
@@ -67,37 +69,36 @@ class Outbox:
             return
         entry = Entry(stream=message.stream, session=message.session, seq=message.seq, body=body)
         with self._lock:
+            if not self._waiting:
+                self._moved_s = self._loop.time()
             self._waiting.append(entry)
-        self._loop.call_soon_threadsafe(self._be_patient, self._loop.time())
-        future = self._journal.append(entry)
-        future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._on_commit, entry, done)
-        )
+            is_watched, self._is_watched = self._is_watched, True
+        if not is_watched:
+            self._loop.call_soon_threadsafe(self._watch)
+        self._journal.append(entry).add_done_callback(lambda done: self._on_commit(entry, done))
 
     async def drained(self) -> None:
         """Return once every final put so far was published or has failed."""
-        while self._waiting:
-            self._emptied.clear()
-            await self._emptied.wait()
+        with self._lock:
+            if not self._waiting:
+                return
+            self._emptied = asyncio.Event()
+        await self._emptied.wait()
 
     def _on_commit(self, entry: Entry, done: Future[None]) -> None:
+        """Publish what a commit lets go; called from the journal's thread."""
         error = done.exception()
-        if isinstance(error, JournalError | ValueError):
-            with self._lock:
-                self._waiting.remove(entry)
-            self._failed(entry, error)
-        elif error is not None:
-            raise error
-        else:
-            self._committed.add(entry.seq)
         with self._lock:
+            if error is None:
+                self._committed.add(entry.seq)
+            else:
+                self._waiting.remove(entry)
             self._flush()
-
-    def _be_patient(self, since_s: float) -> None:
-        if self._waiting and self._timer is None:
-            self._timer = self._loop.call_at(since_s + PATIENCE_S, self._lose_patience)
+        if error is not None:
+            self._loop.call_soon_threadsafe(self._failed, entry, error)
 
     def _flush(self) -> None:
+        """Publish from the front whatever may go; the lock is held."""
         n_before = len(self._waiting)
         while self._waiting:
             first = self._waiting[0]
@@ -110,25 +111,28 @@ class Outbox:
             else:
                 self._publish(*first)
             self._waiting.popleft()
-        if self._timer is not None and len(self._waiting) < n_before:
-            self._timer.cancel()  # the disk moves: patience begins anew
-            self._timer = None
-        if not self._waiting:
-            self._emptied.set()
-        self._be_patient(self._loop.time())
+        if len(self._waiting) < n_before:
+            self._moved_s = self._loop.time()  # the disk moves: patience begins anew
+        if not self._waiting and self._emptied is not None:
+            self._loop.call_soon_threadsafe(self._emptied.set)
 
-    def _lose_patience(self) -> None:
-        """The disk is slow: let everything but finals go ahead."""
-        self._timer = None
-        finals: deque[tuple[Topic, bytes] | Entry] = deque()
+    def _watch(self) -> None:
+        """Let everything but finals go ahead where the disk is slow; on the loop's thread."""
         with self._lock:
-            for item in self._waiting:
-                if isinstance(item, Entry):
-                    finals.append(item)
-                else:
-                    self._publish(*item)
-            self._waiting = finals
-        self._be_patient(self._loop.time())
+            if not self._waiting:
+                self._is_watched = False
+                return
+            due_s = self._moved_s + PATIENCE_S
+            if self._loop.time() >= due_s:
+                finals: deque[tuple[Topic, bytes] | Entry] = deque()
+                for item in self._waiting:
+                    if isinstance(item, Entry):
+                        finals.append(item)
+                    else:
+                        self._publish(*item)
+                self._waiting = finals
+                due_s = self._loop.time() + PATIENCE_S
+        self._loop.call_at(due_s, self._watch)
 
     def _publish(self, topic: Topic, body: bytes) -> None:
         self._send(topic, body)

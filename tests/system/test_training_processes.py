@@ -24,6 +24,11 @@ SMALL = [
     "--seed", "3", "--set", "network.n_hidden=8", "--set", "network.n_layers=2",
     "--set", "network.dropout=0.2", "--set", "data.held_out=0", "--set", "data.augment.noise=0.5",
 ]  # fmt: skip
+SMALL_SEQ2SEQ = [
+    "--recipe", "recurrent", "--seed", "3", "--set", "network.n_units=8",
+    "--set", "network.n_decoder=8", "--set", "network.n_features=8", "--set", "window.window_s=3.2",
+    "--set", "data.held_out=0", "--set", "data.augment.noise=0.5",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -34,8 +39,10 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def start(out: Path, recording: Path, *words: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tools.cli", "train", str(recording), *SMALL, *words]
+def start(
+    out: Path, recording: Path, *words: str, small: list[str] = SMALL
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tools.cli", "train", str(recording), *small, *words]
     return subprocess.Popen([*command, "--out", str(out), "--force"])
 
 
@@ -44,17 +51,18 @@ def weights(bundle: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+@pytest.mark.parametrize("small", [SMALL, SMALL_SEQ2SEQ], ids=["ctc", "seq2seq"])
 def test_killed_at_random_steps_it_ends_with_the_same_weights(
-    tmp_path: Path, recording: Path
+    tmp_path: Path, recording: Path, small: list[str]
 ) -> None:
     words = ["--steps", "60", "--set", "training.checkpoint_every=7"]
     words += ["--batch", "3", "--set", "training.validate_every=0"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(whole, recording, *words).wait(timeout=200) == 0
+    assert start(whole, recording, *words, small=small).wait(timeout=200) == 0
     folder = tmp_path / "killed.training"
     draw = random.Random(1)  # noqa: S311 - any moments will do
     for n_checkpoints in (1, 3):
-        process = start(killed, recording, *words)
+        process = start(killed, recording, *words, small=small)
         seen: set[str] = set()
         while len(seen) < n_checkpoints and process.poll() is None:
             seen |= {path.name for path in folder.glob("step-*")}
@@ -63,7 +71,7 @@ def test_killed_at_random_steps_it_ends_with_the_same_weights(
         assert process.poll() is None, "it was to be killed on its way"
         os.kill(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
-    assert start(killed, recording, *words).wait(timeout=200) == 0
+    assert start(killed, recording, *words, small=small).wait(timeout=200) == 0
     assert not folder.exists()
     resumed = weights(killed)
     for name, tensor in weights(whole).items():

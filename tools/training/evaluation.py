@@ -94,7 +94,8 @@ def evaluate(
             on_done(number)
     rate_hz = decoded.spec.rate_hz
     readings = {name: read(held_out, found, rate_hz=rate_hz) for name, found in heard.items()}
-    control = readings.pop("control")
+    # A character that fits by chance has no lag.
+    control = msgspec.structs.replace(readings.pop("control"), lag_p50_s=None, lag_p95_s=None)
     truths = [session.text for session in held_out]
     found = Evaluated(
         readings=readings,

@@ -104,11 +104,32 @@ def test_a_stalled_disk_holds_up_finals_alone() -> None:
 def test_a_disk_that_moves_keeps_the_order_however_much_waits() -> None:
     async def play(rig: Rig) -> None:
         rig.put("final", "partial", "final", "partial")
+        assert await rig.after(0.04) == []
         rig.disk.commits[0].set_result(None)
-        assert await rig.after(0.04) == ["final", "partial"]
         assert await rig.after(0.04) == ["final", "partial"]
         rig.disk.commits[1].set_result(None)
         assert await rig.after() == ["final", "partial", "final", "partial"]
+
+    run(play)
+
+
+def test_a_second_wait_is_watched_like_the_first() -> None:
+    async def play(rig: Rig) -> None:
+        rig.put("final")
+        rig.disk.commits[0].set_result(None)
+        assert await rig.after(0.1) == ["final"]
+        rig.put("final", "partial")
+        assert await rig.after(0.04) == ["final"]
+        assert await rig.after(0.02) == ["final", "partial"]
+
+    run(play)
+
+
+def test_a_commit_publishes_on_the_thread_that_committed() -> None:
+    async def play(rig: Rig) -> None:
+        rig.put("final", "partial")
+        rig.disk.commits[0].set_result(None)
+        assert rig.sent == ["final", "partial"]
 
     run(play)
 
