@@ -35,7 +35,7 @@ from runtime.wire.curve import Gate
 from runtime.wire.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from typing import Any
 
     from runtime.config import DaemonConfig
@@ -47,6 +47,7 @@ HEALTH_S = 1.0
 REPUBLISH_AFTER_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter from another that has a sample to move."""
+LONG_MODEL_S = 0.002
 
 log = structlog.get_logger()
 
@@ -74,6 +75,17 @@ def run_daemon(config: DaemonConfig) -> None:
             log.error("stopped", error=str(ours), exit_code=ours.exit_code)
         notifier.status(str(ours))
         raise ours from None
+
+
+def _n_at_once(engines: Iterable[Engine]) -> int:
+    """Return how many streams may decode at once.
+
+    Only inside a model two of them run at the same time; where that is little, they are in each
+    other's way.
+    """
+    if any(engine.model_s > LONG_MODEL_S for engine in engines):
+        return len(os.sched_getaffinity(0))
+    return 1
 
 
 def _ours(error: BaseException) -> EegscribeError | None:
@@ -120,7 +132,7 @@ class Daemon:
             stack.callback(control.close)
             threads = ThreadPoolExecutor(2 * len(config.streams), thread_name_prefix="eegscribe")
             stack.callback(threads.shutdown)
-            turns = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+            turns = threading.BoundedSemaphore(_n_at_once(engines.values()))
             for settings in config.streams:
                 inputs = StreamInputs(
                     settings,

@@ -48,6 +48,8 @@ class Engine:
     """Whether decoder settings were replaced; then what does not fit is the asker's fault."""
     step_session: InferenceSession | None = None
     """The step decoder of a ``seq2seq`` head."""
+    model_s: float = 0.0
+    """How long the model's fastest call took."""
 
     @property
     def model_name(self) -> ModelName:
@@ -135,7 +137,7 @@ def open_engine(
             f"--set decoder.lm_weight: the bundle {bundle.manifest.name!r} has no language model"
         )
     used = replace(bundle, files={})  # a network's bytes are no longer needed, and may be many
-    return Engine(used, spec, session, lm, words, bool(decoder), step_session)
+    return Engine(used, spec, session, lm, words, bool(decoder), step_session, model.warm_up())
 
 
 def _stepper(bundle: Bundle, session: InferenceSession | None) -> OnnxStepper | None:
