@@ -37,7 +37,6 @@ def write_report(folder: Path) -> Path:
 def page_of(folder: Folder) -> Page:
     """Return what is on a report's page; what is not known is left out."""
     found = folder.evaluation
-    name = found.title or (found.bundle.name if found.bundle is not None else folder.path.name)
     sections = (
         scores(folder),
         permutation(folder),
@@ -55,7 +54,7 @@ def page_of(folder: Folder) -> Page:
     created = str(found.made_of.get("created", ""))
     subtitle = [f"judged by {ERROR_NAMES[folder.unit]}", f"{found.claim} output", created]
     return Page(
-        title=f"Does {name} read EEG?",
+        title=f"Does {folder.title} read EEG?",
         subtitle=", ".join(part for part in subtitle if part),
         verdicts=[announced(found, of="Verdict")],
         first=first_screen(folder),

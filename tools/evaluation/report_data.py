@@ -194,6 +194,14 @@ class Folder:
     rows: tuple[Row, ...]
 
     @property
+    def title(self) -> str:
+        """What was evaluated."""
+        found = self.evaluation
+        if found.title or found.bundle is None:
+            return found.title or self.path.resolve().name
+        return found.bundle.name
+
+    @property
     def unit(self) -> Unit:
         """What the primary error counts."""
         return self.evaluation.primary.error
