@@ -76,6 +76,7 @@ class Chain:
         words: what a decoder that finds words can say.
         marker_names: foreign marker texts to ours, over those of the spec.
         trials: numbers of the trials to decode, None for all.
+        on_decision: hears each trial's posterior; see :class:`pipeline.selection.SelectionStream`.
         every_decode: give a partial for every decode, changed or not.
         stopwatch_ns: a counter of nanoseconds for timing the stages.
     """
@@ -91,6 +92,7 @@ class Chain:
         words: Words | None = None,
         marker_names: Mapping[str, str] | None = None,
         trials: frozenset[int] | None = None,
+        on_decision: Callable[[int, NDArray[np.float64] | None], None] | None = None,
         every_decode: bool = False,
         stopwatch_ns: Callable[[], int] = _no_clock,
     ) -> None:
@@ -117,7 +119,7 @@ class Chain:
         self._sliding = self._open_sliding(n_frames, stepper, lm, words)
         self._selection: SelectionStream | None = None
         if self._sliding is None:
-            self._selection = SelectionStream(spec, lm=lm, trials=trials)
+            self._selection = SelectionStream(spec, lm=lm, trials=trials, on_decision=on_decision)
         self._padded = np.zeros((longest, self._filters.n_inputs), dtype=np.float32)
 
     def _open_sliding(

@@ -21,6 +21,8 @@ from pipeline.tail_text import read_tail
 from pipeline.values import Event, Hypothesis, Output, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pipeline.language_model import LanguageModel
@@ -63,6 +65,8 @@ class SelectionStream:
         spec: a pipeline with an event window and a selection decoder.
         lm: prior over symbols given the transcript, or None.
         trials: numbers of the trials to decode (the nth ``trial:start``, from 0), None for all.
+        on_decision: called as a trial ends, before its symbol or abstention is given, with its
+            number and its posterior (n_symbols,), None without evidence.
 
     Raises:
         ValueError: ``decoder.max_s`` is shorter than the first checkpoint, or settings out of
@@ -75,6 +79,7 @@ class SelectionStream:
         *,
         lm: LanguageModel | None = None,
         trials: frozenset[int] | None = None,
+        on_decision: Callable[[int, NDArray[np.float64] | None], None] | None = None,
     ) -> None:
         window, decoder = spec.window, spec.decoder
         if not isinstance(window, EventWindow) or not isinstance(decoder, SelectionDecoder):
@@ -89,17 +94,14 @@ class SelectionStream:
         self._lm = lm if decoder.lm_weight else None
         self._context: list[int] = []
         self._trials = trials
+        self._on_decision = on_decision
         self._rows = self._usable_rows(spec.rate_hz)
         self._open: list[_Trial] = []  # oldest first; only the last may still take stimuli
         self._looked: _Trial | None = None
-        self._n_trials = 0
         self._has_trial_markers = False
-        self._n_looks = 0
-        self._now = 0
-        self._decided_at = 0
-        self.n_windows_due = 0
-        self.n_windows_done = 0
-        self.n_windows_skipped = 0
+        self._n_trials = self._n_looks = 0
+        self._now = self._decided_at = 0
+        self.n_windows_due = self.n_windows_done = self.n_windows_skipped = 0
 
     def _usable_rows(self, rate_hz: float) -> list[int]:
         """Return the rows of the model's output that ``max_s`` leaves; the last one is final."""
@@ -370,6 +372,9 @@ class SelectionStream:
                 self.n_windows_due -= 1
         self._open.remove(trial)
         self._decided_at = self._now
+        if self._on_decision is not None:
+            posterior = self._posterior(trial)[0] if trial.evidence else None
+            self._on_decision(trial.number, posterior)
 
     def _event(self, kind: str, marker: Marker, figures: dict[str, Figure]) -> Event:
         return Event(kind, marker.index, marker.known_at, figures)

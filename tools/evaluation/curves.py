@@ -43,8 +43,9 @@ def steps(is_right: NDArray[np.bool_], scores: NDArray[np.float64]) -> Steps:
     """Return the counts at each distinct score; both arrays are of one length, scores finite."""
     order = np.argsort(-scores, kind="stable")
     ordered, right = scores[order], is_right[order]
-    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else []
-    positions = np.array(last, dtype=np.int64)
+    is_last = np.ones(len(ordered), dtype=np.bool_)  # of its equals
+    is_last[:-1] = ordered[1:] != ordered[:-1]
+    positions = np.flatnonzero(is_last)
     tp = np.cumsum(right, dtype=np.int64)[positions]
     return Steps(ordered[positions], tp, positions + 1 - tp)
 

@@ -15,7 +15,7 @@ from pipeline.errors import RecordingError
 from tools.evaluation.pairs import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -59,9 +59,10 @@ class Decisions:
         """Whether each was right (n,)."""
         return np.array([one.is_right for one in self.kept], dtype=np.bool_)
 
-    def only(self, numbers: Iterable[int]) -> Decisions:
-        """Return those at these places."""
-        return Decisions(self.score_is, tuple(self.kept[k] for k in numbers), self.n_left_out)
+    def only(self, chosen: NDArray[np.bool_]) -> Decisions:
+        """Return those that are chosen (n,)."""
+        kept = (self.kept[k] for k in np.flatnonzero(chosen))
+        return Decisions(self.score_is, tuple(kept), self.n_left_out)
 
 
 def are_selections(rows: Sequence[Row]) -> bool:
@@ -100,10 +101,8 @@ def _of_symbol(row: Row) -> Decision | None:
     else:
         for symbol, value in posteriors.items():
             _check(row, value, f"posterior of {symbol!r}")
-        leading = row.leading
-        if leading is None:
-            leading = max(posteriors, key=posteriors.__getitem__)
-        score = max(posteriors.values())
+        likeliest = max(posteriors, key=posteriors.__getitem__)
+        leading, score = row.leading or likeliest, posteriors[likeliest]
         if posteriors.get(leading) != score:
             raise RecordingError(
                 f"row {row.number}: leading: got {leading!r}, wanted the symbol of the greatest"

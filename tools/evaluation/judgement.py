@@ -18,7 +18,7 @@ from tools.evaluation.rule import ALPHA, LEAST_TEXTS, Against, Evidence, Verdict
 from tools.evaluation.scores import TextScores, text_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tools.evaluation.edits import Unit
     from tools.evaluation.pairs import Pair
@@ -87,8 +87,14 @@ class Judge:
         self._resampling = Resampling(list(drawn), people, n_draws=n_draws, seed=seed)
         self._sizes = sizes(self._references, claim.unit)
 
-    def judge(self, controls: Mapping[str, Sequence[Pair]]) -> Judgement:
-        """Return the judgement, given what other inputs gave for the same pairs, by name."""
+    def judge(
+        self, controls: Mapping[str, Sequence[Pair]], *, eeg_of_others: Collection[str] = ()
+    ) -> Judgement:
+        """Return the judgement, given what other inputs gave for the same pairs, by name.
+
+        ``eeg_of_others`` names those that are EEG of another text. A system that reads writes that
+        text, which is a better guess than any baseline's: that speaks for it, not against it.
+        """
         claim, references = self._claim, self._references
         hypotheses = self._claimed(self._pairs)
         own = self._table(hypotheses)
@@ -105,6 +111,8 @@ class Judge:
             name: self._against(name, own, self._claimed(given), floor=floor)
             for name, given in controls.items()
         }
+        for name in eeg_of_others:
+            heard[name] = dataclasses.replace(heard[name], over_baseline=None)
         forced = [pair.teacher_forced for pair in self._pairs]
         all_forced = [text for text in forced if text is not None]
         has_forced = len(all_forced) == len(forced)

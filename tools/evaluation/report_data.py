@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -112,8 +112,38 @@ class MostFrequent(msgspec.Struct, frozen=True):
     rows: int
 
 
+class Bundle(msgspec.Struct, frozen=True):
+    """The bundle that was evaluated."""
+
+    name: str
+    sha256: str = ""
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Milliseconds of one stage."""
+
+    p50: float
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class TransferRate(msgspec.Struct, frozen=True):
+    """The information transfer rate of selections, and what it counts."""
+
+    bits_per_min: float | None
+    interval: tuple[float | None, float | None] = (None, None)
+    symbols: int | None = None
+    seconds_per_selection: float | None = None
+    counts: str = ""
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """``evaluation.json``."""
+    """``evaluation.json``.
+
+    ``simulated``: no EEG of any person. ``chance``: the primary error of a guess. ``throughput``
+    and ``made_of`` hold names and values, or groups of them, as they are to be read.
+    """
 
     primary: Primary
     verdict: VerdictName
@@ -134,6 +164,22 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     empty: float = 0.0
     controls: Controls = Controls()
     rule: Rule = Rule()
+    title: str = ""
+    bundle: Bundle | None = None
+    simulated: bool = False
+    chance: float | None = None
+    recordings: tuple[Score, ...] = ()
+    decodings: dict[str, Score | None] = {}
+    abstained: int = 0
+    characters_outside_texts: int = 0
+    characters_left_out: int = 0
+    itr: TransferRate | None = None
+    characters_per_min: float | None = None
+    right_characters_per_min: float | None = None
+    realtime_factor: float | None = None
+    latency_ms: dict[str, Spread] = {}
+    throughput: dict[str, Any] = {}
+    made_of: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +192,14 @@ class Folder:
     path: Path
     evaluation: Evaluation
     rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """What was evaluated."""
+        found = self.evaluation
+        if found.title or found.bundle is None:
+            return found.title or self.path.resolve().name
+        return found.bundle.name
 
     @property
     def unit(self) -> Unit:

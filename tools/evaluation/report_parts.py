@@ -1,4 +1,4 @@
-"""What a page is made of: sections of tables, strips and charts; here without any HTML.
+"""What a page is made of: sections of tables and strips; here without any HTML.
 
 A strip is a row of a table whose last cell draws the estimate and its interval on a scale that all
 rows share, so that figure and table are one thing and can be read aloud.
@@ -6,49 +6,20 @@ rows share, so that figure and table are one thing and can be read aloud.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from tools.evaluation.report_charts import scale_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from tools.evaluation.report_charts import Chart, Heat, Scale
+
+MOST_WIDE = 26
 
 Kind = Literal["eeg", "noise", "text", "other"]
 """Whose figure it is: the system's own, an input without EEG, text alone, or none of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A linear scale with round ticks."""
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-
-    def share(self, value: float) -> float:
-        """Return where ``value`` lies, 0 at the low end and 1 at the high one, held within."""
-        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
-
-    def label(self, tick: float) -> str:
-        """Return a tick as text, with the digits that tell it from its neighbours."""
-        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
-        n_digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        return f"{tick + 0.0:.{n_digits}f}"
-
-
-def scale_of(values: Iterable[float | None], *, n_ticks: int = 5, margin: float = 0.04) -> Scale:
-    """Return a scale that holds all finite ``values``, with about ``n_ticks`` ticks."""
-    known = [v for v in values if v is not None and math.isfinite(v)] or [0.0, 1.0]
-    low, high = min(known), max(known)
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    room = (high - low) * margin
-    low, high = low - room, high + room
-    rough = (high - low) / n_ticks
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(k * power for k in (1.0, 2.0, 5.0, 10.0) if k * power >= rough)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return Scale(low, high, tuple(k * step for k in range(first, last + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +47,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """Rows on one scale, in groups by title; ``columns`` names the further cells."""
+    """Rows on one scale, in groups by title; ``columns`` names the further cells.
+
+    ``is_spread``: what is drawn is no interval of an estimate, and is told by the cells.
+    """
 
     caption: str
     axis: str
@@ -84,7 +58,9 @@ class Strips:
     columns: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     is_share: bool = False
+    digits: int = 3
     first: str = "what"
+    is_spread: bool = False
     kind: ClassVar[str] = "strips"
 
     @property
@@ -105,10 +81,20 @@ class Strips:
         """Say whether chance is a matter of the row."""
         return any(strip.chance is not None for strip in self.strips)
 
+    @property
+    def has_intervals(self) -> bool:
+        """Say whether an estimate stands with its interval."""
+        return not self.is_spread and any(strip.interval is not None for strip in self.strips)
+
+    @property
+    def name_width(self) -> int:
+        """How many characters wide the names are; longer ones are broken."""
+        return min(MOST_WIDE, max((len(strip.name) for strip in self.strips), default=0) + 1)
+
     def told(self, strip: Strip) -> str:
         """Return a row's estimate and interval as text."""
-        digits = ".1%" if self.is_share else ".3f"
-        if strip.interval is None:
+        digits = ".1%" if self.is_share else f".{self.digits}f"
+        if strip.interval is None or self.is_spread:
             return f"{strip.estimate:{digits}}"
         low, high = strip.interval
         return f"{strip.estimate:{digits}} [{low:{digits}}, {high:{digits}}]"
@@ -121,16 +107,23 @@ class Cell:
     text: str
     is_text: bool = False
     is_number: bool = False
+    look: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A plain table; the first cell of a row is its head."""
+    """A plain table; the first cell of a row is its head; a folded one is opened by the reader."""
 
     caption: str
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
+    look: str = ""
+    is_folded: bool = False
     kind: ClassVar[str] = "table"
+
+    def is_number(self, column: int) -> bool:
+        """Say whether a column holds numbers."""
+        return bool(self.rows) and self.rows[0][column].is_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,48 +142,7 @@ class Note:
     kind: ClassVar[str] = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Points of a chart; ``bars`` are the low and high end of each point's interval."""
-
-    name: str
-    points: Sequence[tuple[float, float]]
-    style: Literal["line", "steps", "dots", "cloud"] = "line"
-    colour: int = 0
-    bars: Sequence[tuple[float, float]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Points on two axes; ``alt`` says in words what is seen."""
-
-    caption: str
-    alt: str
-    x_axis: str
-    y_axis: str
-    x: Scale
-    y: Scale
-    series: Sequence[Series]
-    diagonal: str = ""
-    lines: Sequence[Line] = ()
-    """Heights that are marked from left to right."""
-    is_wide: bool = False
-    kind: ClassVar[str] = "chart"
-
-
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """A table of counts as shades: a row is what was meant, a column what was written."""
-
-    caption: str
-    alt: str
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    counts: Sequence[Sequence[int]]
-    kind: ClassVar[str] = "heat"
-
-
-Part = Strips | Table | Facts | Note | Chart | Heat
+Part: TypeAlias = "Strips | Table | Facts | Note | Chart | Heat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +152,6 @@ class Section:
     title: str
     reading: str
     parts: Sequence[Part] = field(default_factory=tuple)
-    simulated: bool = False
 
     @property
     def anchor(self) -> str:

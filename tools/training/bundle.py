@@ -15,8 +15,10 @@ from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import WEIGHTS, pack
 from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
+from tools.digests import text_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.spec import PipelineSpec
@@ -28,11 +30,15 @@ PACKAGES = ("numpy", "scipy", "torch", "lightning-fabric", "onnx")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a bundle comes from: ``data`` names each recording or text with its SHA-256."""
+    """Where a bundle comes from: ``data`` names each recording or text with its SHA-256.
+
+    ``texts`` are those in the recordings that were learnt from.
+    """
 
     name: str
     data: dict[str, str]
     readme: str
+    texts: Sequence[str] = ()
 
 
 def write_trained(
@@ -82,6 +88,7 @@ def write_trained(
             command=shlex.join(["eegscribe", *sys.argv[1:]]),
             versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
             data=origin.data,
+            texts=tuple(sorted(set(map(text_digest, origin.texts)))),
             recipe=msgspec.to_builtins(recipe),
         ),
         optimisation=Optimisation(

@@ -41,7 +41,7 @@ def write_bundle_of(path: Path, network: Any, course: Course, task: Task) -> str
         head_of(course.recipe.family).export(network, task.spec, task.example),
         task.spec,
         recipe=course.recipe,
-        origin=Origin(name=path.stem, data=task.data, readme=task.readme),
+        origin=Origin(path.stem, task.data, task.readme, texts=task.seen),
         arpa=task.arpa,
         lexicon=task.lexicon,
     )

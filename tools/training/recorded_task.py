@@ -104,6 +104,7 @@ def recorded_task(
         exam=lambda: _exam(corpus, parts),
         problems=(*corpus.problems, *unsaid),
         lexicon=spelling.data if spelling else None,
+        seen=tuple(cut.text for n in (TRAINING, VALIDATION) for cut in parts[n] if cut.text),
     )
 
 

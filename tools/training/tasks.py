@@ -61,7 +61,8 @@ class Task:
     ``example`` is raw µV for the golden vectors, ``arpa`` the language model's file, ``exam``
     makes what is never trained on, and ``control_is`` says in words what its controls are.
     ``problems``: a line for everything in the data that is left out. ``lexicon``: the file in which
-    words are spelled; then ``arpa`` is of words.
+    words are spelled; then ``arpa`` is of words. ``seen``: texts of recordings that were learnt
+    from, or that decided when to stop.
     """
 
     kind: Literal["simulated", "recorded"]
@@ -78,6 +79,7 @@ class Task:
     exam: Callable[[], Exam]
     problems: tuple[str, ...] = ()
     lexicon: bytes | None = None
+    seen: tuple[str, ...] = ()
 
 
 def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """examples:
   eegscribe score outputs.jsonl --against noise=outputs_on_noise.jsonl
+  eegscribe score outputs.jsonl --against noise=outputs_on_noise.jsonl --out report
   eegscribe score outputs.jsonl --claim teacher-forced --json
 
 A line of a file is an object with reference and hypothesis; also teacher_forced, without_lm (the
@@ -64,6 +66,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--no-lm", action="store_true", help="declare that no language model is used"
     )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of a report to write")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one line of JSON, the summary")
     parser.set_defaults(run=run)
@@ -72,13 +75,19 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from tools.evaluation.judgement import Claim, Judge
+    from tools.evaluation.overlap import read_texts
     from tools.evaluation.pairs import normalise, normalised, read_pairs
+    from tools.evaluation.report_data import PAGE
+    from tools.evaluation.report_folder import check_folder
     from tools.evaluation.summary import lines, summary
 
     unit, how = UNITS[options.primary], options.normalise
     if options.seed < 0:
         raise UsageError(f"--seed: got {options.seed}, wanted 0 or more")
-    pairs, n_dropped = normalised(read_pairs(options.pairs), how)
+    if options.out is not None:
+        check_folder(options.out)
+    given = read_pairs(options.pairs)
+    pairs, n_dropped = normalised(given, how)
     if not pairs:
         raise RecordingError(f"{options.pairs}: no reference holds a word, wanted some that do")
     is_forced = options.claim == "teacher-forced"
@@ -86,37 +95,79 @@ def run(options: Namespace) -> int:
         raise RecordingError(f"{options.pairs}: has no teacher_forced to claim, wanted some")
     training = None
     if options.train_text is not None:
-        texts = (normalise(text, how) for text in _read_lines(options.train_text))
+        texts = (normalise(text, how) for text in read_texts(options.train_text))
         training = [text for text in texts if text]
     claim = Claim(unit=unit, teacher_forced=is_forced, training=training, uses_lm=not options.no_lm)
+    controls = _controls(options, pairs, how)
     with progress("exchanging"):
-        found = Judge(pairs, claim, seed=options.seed).judge(_controls(options, pairs, how))
+        found = Judge(pairs, claim, seed=options.seed).judge(controls)
+    told = summary(found, how=how, n_dropped=n_dropped)
+    if options.out is not None:
+        judged = [pair for pair in given if normalise(pair.reference, how)]
+        _write(options, judged, controls, told)
     if options.json:
-        print(json.dumps(summary(found, how=how, n_dropped=n_dropped), ensure_ascii=False))
+        print(json.dumps(told, ensure_ascii=False))
     else:
         print("\n".join(lines(found, how=how, n_dropped=n_dropped)))
+        if options.out is not None:
+            print(f"wrote {options.out / PAGE}")
     return 0
 
 
-def _controls(options: Namespace, pairs: list[Pair], how: Normalisation) -> dict[str, list[Pair]]:
-    from tools.evaluation.pairs import matched, normalised, read_pairs
+def _write(
+    options: Namespace,
+    judged: list[Pair],
+    controls: dict[str, list[Pair]],
+    told: dict[str, Any],
+) -> None:
+    from tools.digests import digests
+    from tools.evaluation.scored import rows_of, write_scored
 
-    found: dict[str, list[Pair]] = {}
+    files = [options.pairs, *(path for _, path in _named(options)), options.train_text]
+    made_of = {
+        "command": shlex.join(["eegscribe", *_words(options)]),
+        "digests": digests(path for path in files if path is not None),
+    }
+    rows = rows_of(judged, controls, is_forced=options.claim == "teacher-forced")
+    write_scored(
+        options.out, rows, told, title=options.pairs.stem, made_of=made_of, seed=options.seed
+    )
+
+
+def _words(options: Namespace) -> list[str]:
+    """Return what was asked for, with names of files instead of their places."""
+    words = ["score", options.pairs.name]
+    for name, path in _named(options):
+        words += ["--against", f"{name}={path.name}"]
+    for name in ("primary", "claim", "normalise"):
+        words += [f"--{name}", getattr(options, name)]
+    if options.train_text is not None:
+        words += ["--train-text", options.train_text.name]
+    return [*words, *(["--no-lm"] if options.no_lm else [])]
+
+
+def _named(options: Namespace) -> list[tuple[str, Path]]:
+    """Return the files of other inputs by name.
+
+    Raises:
+        UsageError: two have one name.
+    """
+    found: dict[str, Path] = {}
     for given in (one for several in options.against for one in several):
         name, is_named, rest = given.partition("=")
         path = Path(rest if is_named else given)
         name = name if is_named else path.stem
         if not name or name in found:
             raise UsageError(f"--against: got {given!r}, wanted a name of its own for each file")
+        found[name] = path
+    return list(found.items())
+
+
+def _controls(options: Namespace, pairs: list[Pair], how: Normalisation) -> dict[str, list[Pair]]:
+    from tools.evaluation.pairs import matched, normalised, read_pairs
+
+    found = {}
+    for name, path in _named(options):
         others, _ = normalised(read_pairs(path), how)
         found[name] = matched(pairs, others, where=str(path))
     return found
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise RecordingError(f"{path}: is not UTF-8 text") from None

@@ -15,7 +15,8 @@ from models.export_classifier import export_classifier
 from models.golden import GOLDEN, write_golden
 from models.manifest import Evaluation
 from pipeline.errors import RecordingError
-from tools.labelled_trials import check_alike, read_recording, read_whole, sha256_of
+from tools.digests import digests, parts_of
+from tools.labelled_trials import check_alike, read_recording, read_whole
 from tools.layout import P300Layout, read_layout
 from tools.progress import progress
 from tools.training import checkpoint
@@ -80,7 +81,7 @@ def train_trials(course: TrialCourse) -> dict[str, Any]:
     observer = make_observer(recipe.diagnostics, course.folder.with_suffix(".diagnostics"))
     with progress("training", total=recipe.training.n_steps) as bar:
         network = fit(windows, recipe, spec, folder=course.folder, observer=observer, on_step=bar)
-    data = {path.name: sha256_of(path) for path in (*course.paths, course.layout)}
+    data = digests([*(part for path in course.paths for part in parts_of(path)), course.layout])
     write_trained(
         course.out,
         network,

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.errors import RecordingError
 from runtime.recordings.source import RecordingSource
-from tools.labelled_trials import sha256_of
+from tools.digests import digests, parts_of
 from tools.training.data.bids import entities, events_path, find_recordings, read_events
 from tools.training.data.labelled_text import find_spans, read_signal
 from tools.training.data.problems import Problems
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pipeline.values import Samples
     from tools.training.data.labelled_text import FoundSpans, Signal, TextSpan
     from tools.training.data.settings import DataSettings
-
-COMPANIONS = (".eeg", ".dat", ".vmrk", ".fdt")
-"""Suffixes of files that hold a part of the recording beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +75,7 @@ class Corpus:
 
     def digests(self) -> dict[str, str]:
         """Return name and SHA-256 of every file; of folders only what tells names apart."""
-        files = [file for recorded in self.recordings for file in recorded.files]
-        names = Counter(file.name for file in files)
-        return {
-            file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}": sha256_of(
-                file
-            )
-            for file in files
-        }
+        return digests(file for recorded in self.recordings for file in recorded.files)
 
 
 def read_corpus(
@@ -152,8 +142,7 @@ def describe(
     if not found.spans and not found.faults:
         raise RecordingError(f"{path}: no text: markers in it, wanted labelled text")
     subject, session = who_of(path, source.subject, settings.people)
-    beside = [path.with_suffix(suffix) for suffix in COMPANIONS]
-    files = (path, *(file for file in (*beside, events) if file is not None and file.is_file()))
+    files = (*parts_of(path), *((events,) if events is not None else ()))
     recorded = Recorded(
         path=path,
         files=files,
