@@ -113,10 +113,11 @@ class MostFrequent(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """The bundle that was evaluated."""
+    """The bundle that was evaluated; ``written`` is its digest with the verdict in it."""
 
     name: str
     sha256: str = ""
+    written: str | None = None
 
 
 class Spread(msgspec.Struct, frozen=True):
