@@ -83,7 +83,8 @@ def run(options: Namespace) -> int:
     target = options.csv or options.report / "sweep.csv"
     points = sweep(found)
     try:
-        write_whole(target, csv_of(points))
+        # All of a report's folder is for its owner alone; what is put elsewhere is numbers.
+        write_whole(target, csv_of(points), is_private=options.csv is None)
     except OSError as error:
         raise RecordingError(f"{target}: cannot be written ({error.strerror})") from None
     written = None
