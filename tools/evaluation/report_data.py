@@ -171,6 +171,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     chance: float | None = None
     recordings: tuple[Score, ...] = ()
     decodings: dict[str, Score | None] = {}
+    trained_symbols: dict[str, int] | None = None
     abstained: int = 0
     characters_outside_texts: int = 0
     characters_left_out: int = 0
