@@ -83,6 +83,7 @@ def test_held_out_texts_are_scored_and_reported(
     assert report["data"] == "recorded"
     assert report["readings"]["greedy"]["texts"] == report["control"]["texts"] == n_texts
     (point,) = report["curve"]
+    assert sum(meant for meant, _, _ in point["symbols"].values()) > 0
     assert point["minutes"] == pytest.approx(0.0, abs=0.01)
     assert point["texts"] == n_texts
     assert report["silence"].keys() == {"idle: rest, trained on", "noise: white"}

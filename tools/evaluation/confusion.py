@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from pipeline.spec import Settings
-from tools.evaluation.couples import NOTHING, SymbolUnit, aligned, couples
+from tools.evaluation.couples import NOTHING, SymbolUnit, aligned, couples, margins
 from tools.evaluation.curves import precision_recall, roc
 from tools.evaluation.pairs import normalise
 from tools.evaluation.resampling import Resampling
@@ -111,7 +111,7 @@ def confusion(rows: Sequence[Row], *, how: Normalisation = "basic") -> Confusion
     """Return what is taken for what in ``rows``; None where nothing was meant."""
     unit, by_row = couples(rows, how=how)
     counts = Counter(couple for row in by_row for couple in row)
-    meant, written = _margins(counts)
+    meant, written = margins(counts)
     total = sum(meant.values()) - meant[NOTHING]
     if not total:
         return None
@@ -146,14 +146,6 @@ def wilson(n_right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     below = 1 + z * z / n
     return max(0.0, (middle - half) / below), min(1.0, (middle + half) / below)
-
-
-def _margins(counts: Mapping[Couple, int]) -> tuple[Counter[str], Counter[str]]:
-    meant, written = Counter[str](), Counter[str]()
-    for (a, b), n in counts.items():
-        meant[a] += n
-        written[b] += n
-    return meant, written
 
 
 def _figures(

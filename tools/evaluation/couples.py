@@ -7,6 +7,7 @@ nothing was deleted.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from rapidfuzz.distance import Levenshtein
@@ -15,7 +16,7 @@ from tools.evaluation.decisions import are_selections
 from tools.evaluation.pairs import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tools.evaluation.pairs import Normalisation
     from tools.evaluation.rows import Row
@@ -57,3 +58,20 @@ def aligned(meant: Sequence[str], written: Sequence[str]) -> list[Couple]:
         else:
             found += zip(left, right, strict=True)
     return found
+
+
+def counts_by_symbol(found: Iterable[Couple]) -> dict[str, tuple[int, int, int]]:
+    """Return how often each symbol was meant, written, and written where it was meant."""
+    counts = Counter(found)
+    meant, written = margins(counts)
+    symbols = sorted((meant | written).keys() - {NOTHING})
+    return {s: (meant[s], written[s], counts[s, s]) for s in symbols}
+
+
+def margins(counts: Mapping[Couple, int]) -> tuple[Counter[str], Counter[str]]:
+    """Return how often each symbol, and nothing, was meant and was written."""
+    meant, written = Counter[str](), Counter[str]()
+    for (a, b), n in counts.items():
+        meant[a] += n
+        written[b] += n
+    return meant, written

@@ -107,7 +107,7 @@ def frequency_groups(
     total = max(sum(counts.values()), 1)
     return FrequencyGroups(
         unit=unit,
-        counted_in="references" if trained is None else "training",
+        counted_in="training" if trained else "references",
         groups=tuple(
             _group(name, [s for s in groups if groups[s] == name], found, counts, rows)
             for name in GROUPS
@@ -196,7 +196,7 @@ def _note(counts: Mapping[str, int], unit: SymbolUnit, trained: Mapping[str, int
     notes = []
     if len(set(counts.values())) == 1:
         notes.append("all symbols are equally common, so the groups tell nothing")
-    if trained is None:
+    if not trained:
         notes.append("counted in the references, for the training's texts are not known")
     if unit != "selections":
         notes.append("texts have no posteriors, so there is no precision-recall curve")

@@ -113,10 +113,11 @@ class MostFrequent(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """The bundle that was evaluated."""
+    """The bundle that was evaluated; ``written`` is its digest with the verdict in it."""
 
     name: str
     sha256: str = ""
+    written: str | None = None
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -170,6 +171,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     chance: float | None = None
     recordings: tuple[Score, ...] = ()
     decodings: dict[str, Score | None] = {}
+    trained_symbols: dict[str, int] | None = None
     abstained: int = 0
     characters_outside_texts: int = 0
     characters_left_out: int = 0

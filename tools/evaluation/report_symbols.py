@@ -142,7 +142,12 @@ def frequencies(folder: Folder) -> Section | None:
     rows, in_words = judged(folder), folder.unit == "words"
     if not rows:
         return None
-    found = frequency_groups(rows, how=folder.evaluation.normalise, in_words=in_words)
+    found = frequency_groups(
+        rows,
+        trained=folder.evaluation.trained_symbols,
+        how=folder.evaluation.normalise,
+        in_words=in_words,
+    )
     if found is None or len(found.groups) < 2:
         return None
     what = {"selections": "symbols"}.get(found.unit, found.unit)

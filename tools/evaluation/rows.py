@@ -76,5 +76,5 @@ def read_rows(path: Path) -> list[Row]:
         return decoder.decode_lines(path.read_bytes())
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: {error}; wanted rows of an evaluation") from None

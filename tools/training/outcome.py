@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.engine import open_engine
+from tools.evaluation.couples import aligned, counts_by_symbol
 from tools.progress import progress
 from tools.training import checkpoint
 from tools.training.bundle import Origin, write_trained
@@ -91,14 +92,22 @@ def _curve(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "then.eegb"
             write_bundle_of(path, network, course, task)
-            cer = [
-                read(
-                    sessions,
-                    [listen(engine, session.samples) for session in sessions],
-                    rate_hz=engine.spec.rate_hz,
-                ).cer
-                for engine in (open_engine(path), open_engine(path, decoder=GREEDY))
-            ]
-        minutes = float(kept.stem.removeprefix("minutes-"))
-        points.append(Point(minutes=minutes, cer=cer[0], greedy_cer=cer[1], texts=len(sessions)))
+            engines = open_engine(path), open_engine(path, decoder=GREEDY)
+            heard, greedy = (
+                [listen(engine, session.samples) for session in sessions] for engine in engines
+            )
+        rate_hz = task.spec.rate_hz
+        points.append(
+            Point(
+                minutes=float(kept.stem.removeprefix("minutes-")),
+                cer=read(sessions, heard, rate_hz=rate_hz).cer,
+                greedy_cer=read(sessions, greedy, rate_hz=rate_hz).cer,
+                texts=len(sessions),
+                symbols=counts_by_symbol(
+                    couple
+                    for session, one in zip(sessions, heard, strict=True)
+                    for couple in aligned(session.text, one.transcript)
+                ),
+            )
+        )
     return tuple(points)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.report_rows import row, selection
-from tools.evaluation.couples import aligned, couples
+from tools.evaluation.couples import aligned, counts_by_symbol, couples
 from tools.evaluation.edits import edits
 
 TEXT = st.text(alphabet="abc ", max_size=12)
@@ -35,3 +35,8 @@ def test_selections_are_not_normalised_and_sentences_are() -> None:
         [[("a", "a"), ("b", "b"), (" ", ""), ("c", "")]],
     )
     assert couples([said], in_words=True) == ("words", [[("ab", "ab"), ("c", "")]])
+
+
+def test_each_symbol_is_counted_as_meant_written_and_right() -> None:
+    found = counts_by_symbol([("a", "a"), ("a", "b"), ("", "b"), ("c", ""), ("a", "a")])
+    assert found == {"a": (3, 2, 2), "b": (0, 2, 0), "c": (1, 0, 0)}
