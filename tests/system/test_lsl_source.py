@@ -10,8 +10,8 @@ import pylsl
 import pytest
 
 from pipeline.errors import BundleError, StreamLost
+from runtime.lsl import inlet
 from runtime.lsl.source import LslSource
-from runtime.lsl.source import inlet as lsl_inlet
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, lost, pull
 
@@ -133,7 +133,7 @@ def test_an_outlet_that_restarts_is_found_again_and_counting_goes_on() -> None:
 def test_a_silent_stream_stays_and_a_silent_one_that_left_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lsl_inlet, "SILENT_S", 0.4)
+    monkeypatch.setattr(inlet, "SILENT_S", 0.4)
     name = unique("silent")
     headset = Headset(name)
     source = LslSource({"name": name})
@@ -146,7 +146,7 @@ def test_a_silent_stream_stays_and_a_silent_one_that_left_is_lost(
     headset.push(50)
     pull(source, heard, lambda h: h.n_samples == 100)
     # Unplugged: no connection is closed, and nobody answers for it any more.
-    monkeypatch.setattr(lsl_inlet, "resolve", lambda *_: None)
+    monkeypatch.setattr(inlet, "resolve", lambda *_: None)
     pull(source, heard, lost, within_s=20)
     source.close()
 

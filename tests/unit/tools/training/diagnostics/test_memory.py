@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tools.training.diagnostics.diagnostics import memory
+from tools.training.diagnostics import memory
 
 CPU = torch.device("cpu")
 
