@@ -126,7 +126,7 @@ def _write(
     files = [options.pairs, *(path for _, path in _named(options)), options.train_text]
     made_of = {
         "command": shlex.join(["eegscribe", *_words(options)]),
-        "digests": digests(path for path in files if path is not None),
+        "digests": digests(dict.fromkeys(path for path in files if path is not None)),
     }
     rows = rows_of(judged, controls, is_forced=options.claim == "teacher-forced")
     write_scored(
