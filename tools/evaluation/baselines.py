@@ -68,7 +68,7 @@ def baseline_texts(
         return found
     halves = _halves(references)
     for name, make in _MAKERS.items():
-        said = {}
+        said: dict[str, str] = {}
         for half in halves:
             speak = make([text for text in references if text not in half], unit, hypotheses)
             said |= {text: speak(text) for text in half}
