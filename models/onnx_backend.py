@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from models.manifest import ModelFile
     from pipeline.values import Samples
 
-_REFUSALS = (  # ONNX Runtime's exceptions share no base class of their own
+REFUSALS = (  # ONNX Runtime's exceptions share no base class of their own
     ort_errors.EPFail,
     ort_errors.Fail,
     ort_errors.InvalidArgument,
@@ -92,7 +92,7 @@ def open_file(
     names: Sequence[str] = choose_providers(providers)
     try:
         session = ort.InferenceSession(bundle.files[path], options, providers=list(names))
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise BundleError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from None
     _check_signature(session, path, inputs, outputs)
     return session

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from models.providers import ProviderChoice
+    from pipeline.chain import Scorer
     from pipeline.ctc_lexicon import Words
     from pipeline.language_model import LanguageModel
     from pipeline.spec import PipelineSpec
@@ -61,16 +62,18 @@ class Engine:
             verified=manifest.evaluation.verdict == "reads EEG",
         )
 
-    def chain(self, **options: Any) -> Chain:
+    def chain(self, *, model: Scorer | None = None, **options: Any) -> Chain:
         """Return a chain of its own state; ``options`` are those of :class:`pipeline.chain.Chain`.
+
+        ``model`` stands in for a fresh one of the bundle's, where the same is to be had otherwise.
 
         Raises:
             BundleError: the pipeline's settings contradict each other.
             UsageError: they do since some were replaced.
         """
         manifest = self.bundle.manifest
-        model = OnnxModel(self.session, manifest.model)
-        model.warm_up()
+        if model is None:
+            model = self.model()
         stepper = _stepper(self.bundle, self.step_session)
         if stepper is not None:
             stepper.warm_up()
@@ -88,6 +91,12 @@ class Engine:
             if self.has_changes:
                 raise UsageError(f"--set: {error}") from None
             raise BundleError(f"{manifest.name}: pipeline: {error}") from None
+
+    def model(self) -> OnnxModel:
+        """Return the bundle's model with a fresh state, warm."""
+        model = OnnxModel(self.session, self.bundle.manifest.model)
+        model.warm_up()
+        return model
 
     def confidence(self, raw: float | None, *, tainted: bool) -> float | None:
         """Return the probability that a piece is exactly right; None where the bundle cannot say.

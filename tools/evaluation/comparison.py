@@ -208,9 +208,7 @@ def _from_intervals(first: Run, other: Run) -> tuple[Interval, float]:
     for run in (first, other):
         ends = run.evaluation.interval.primary
         if ends is None:
-            raise RecordingError(
-                f"{run.name}: has neither rows nor an interval, wanted one of them"
-            )
+            raise RecordingError(f"{run.name}: has no rows and no interval, wanted one of them")
         spread += ((ends[1] - ends[0]) / (2 * Z_95)) ** 2
     estimate = other.evaluation.primary.estimate - first.evaluation.primary.estimate
     deviation = spread**0.5

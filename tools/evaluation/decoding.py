@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.values import Output, Samples
     from runtime.engine import Engine
+    from tools.evaluation.batching import Batching
     from tools.evaluation.reel import Item, Reel
 
 
@@ -65,6 +66,7 @@ def decode(
     *,
     samples: Samples | None = None,
     trials: frozenset[int] | None = None,
+    batching: Batching | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Decoded:
     """Stream a recording through a fresh chain of ``engine``.
@@ -74,6 +76,7 @@ def decode(
         reel: whole, with its samples.
         samples: what the chain hears in place of the EEG, of the same shape.
         trials: numbers of those that are decoded, None for all.
+        batching: of the bundle's windows, None for one at a time as live.
         on_progress: told how many samples are done.
 
     Raises:
@@ -83,6 +86,7 @@ def decode(
     is_selection = isinstance(engine.spec.decoder, SelectionDecoder)
     listener: _Trials | _Texts = _Trials(engine, reel) if is_selection else _Texts(engine, reel)
     chain = engine.chain(
+        model=batching.model(engine, reel, heard) if batching is not None else None,
         marker_names=reel.marker_names,
         trials=trials if is_selection else None,
         on_decision=listener.on_decision if isinstance(listener, _Trials) else None,

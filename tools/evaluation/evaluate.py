@@ -16,6 +16,7 @@ from pipeline.errors import RecordingError
 from tools.evaluation import rates, speed
 from tools.evaluation.control_inputs import ANOTHER, control_inputs
 from tools.evaluation.decodings import uses_lm
+from tools.evaluation.figures import trained_counts
 from tools.evaluation.judgement import Claim, Judge
 from tools.evaluation.overlap import find_overlap
 from tools.evaluation.pairs import normalise
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from runtime.engine import Engine
+    from tools.evaluation.batching import Batching
     from tools.evaluation.control_inputs import Level
     from tools.evaluation.decodings import Decodings
+    from tools.evaluation.edits import Unit
     from tools.evaluation.judgement import Judgement
     from tools.evaluation.overlap import Overlap
     from tools.evaluation.pairs import Normalisation, Pair
@@ -53,15 +56,20 @@ class Plan:
     seed: int = 0
     train_text: Sequence[str] | None = None
     strangers: Mapping[str, Engine] = field(default_factory=dict)
+    batching: Batching | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """All rows as they were decoded, the judgement on them, and the summary as JSON."""
+    """All rows as they were decoded, the judgement on them, and the summary as JSON.
+
+    ``trained`` counts what was trained on in the unit that is judged; None where nobody knows.
+    """
 
     rows: list[Row]
     judgement: Judgement
     summary: dict[str, Any]
+    trained: Mapping[str, int] | None = None
 
 
 def evaluate(shelf: Shelf, decodings: Decodings, plan: Plan, *, progress: Progress) -> Evaluated:
@@ -84,6 +92,7 @@ def evaluate(shelf: Shelf, decodings: Decodings, plan: Plan, *, progress: Progre
             decodings,
             inputs=inputs,
             strangers=plan.strangers,
+            batching=plan.batching,
             trials=plan.trials,
             on_progress=bar,
         )
@@ -96,12 +105,19 @@ def evaluate(shelf: Shelf, decodings: Decodings, plan: Plan, *, progress: Progre
             f"{shelf.reels[0].path}: no text in it holds a word once it is normalised"
         )
     with progress("judging"):
-        found = judged(compared, decodings, overlap, how=how, seed=plan.seed)
+        found = judged(
+            compared,
+            overlap,
+            unit=decodings.unit,
+            uses_lm=uses_lm(engine),
+            how=how,
+            seed=plan.seed,
+        )
     n_dropped = len(passes.rows) - len(compared)
     told = summary(found, how=how, n_dropped=n_dropped)
     told |= _more(compared, passes, decodings, found, plan)
     told["made_of"] = _made_of(shelf, overlap, plan)
-    return Evaluated(passes.rows, found, told)
+    return Evaluated(passes.rows, found, told, trained_counts(overlap, decodings.unit, how=how))
 
 
 def compared_rows(rows: Sequence[Row], how: Normalisation) -> list[Row]:
@@ -126,9 +142,10 @@ def _maybe(text: str | None, how: Normalisation) -> str | None:
 
 def judged(
     rows: Sequence[Row],
-    decodings: Decodings,
     overlap: Overlap,
     *,
+    unit: Unit,
+    uses_lm: bool,
     how: Normalisation,
     seed: int,
 ) -> Judgement:
@@ -136,7 +153,6 @@ def judged(
 
     Where a recording was trained on, the verdict's reasons name it.
     """
-    unit = decodings.unit
     seen = [
         row.recording in overlap.recordings
         or (unit != "selections" and overlap.has_text(row.reference))
@@ -152,7 +168,7 @@ def judged(
         training=training,
         seen=seen,
         n_shared_recordings=len(overlap.recordings),
-        uses_lm=uses_lm(decodings.bundle),
+        uses_lm=uses_lm,
     )
     pairs = [row.pair() for row in rows]
     controls = _controls(rows, pairs)
@@ -202,6 +218,9 @@ def _more(
         "itr_bits_per_min": None,
         **speed.told(passes.speeds),
     }
+    told["throughput"]["batching"] = plan.batching.told if plan.batching else "off"
+    if passes.batched:
+        told["throughput"]["batched"] = speed.throughput(passes.batched)
     if unit == "selections":
         n_symbols = len(engine.spec.vocabulary)
         itr = rates.transfer_rate(rows, found.error, n_symbols=n_symbols)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.values import Samples
     from runtime.engine import Engine
+    from tools.evaluation.batching import Batching
     from tools.evaluation.control_inputs import ControlInput
     from tools.evaluation.decoding import Decoded, Said
     from tools.evaluation.decodings import Decodings
@@ -37,12 +38,15 @@ and whatever writes more the longer it hears, noise too, then seems to fit its o
 class Passes:
     """The rows of all recordings, and how the bundle's own decoding of the EEG went.
 
+    ``speeds`` are of its windows one at a time, as live; ``batched`` of the same model's windows in
+    batches, where that can be: then all passes but its own decoding of the EEG go so.
     ``n_outside`` characters were written outside all texts and count as insertions of the nearest,
     ``n_lost`` where nobody can tell what was meant; ``n_abstained`` pieces or trials were withheld.
     """
 
     rows: list[Row] = field(default_factory=list)
     speeds: list[Speed] = field(default_factory=list)
+    batched: list[Speed] = field(default_factory=list)
     n_outside: int = 0
     n_lost: int = 0
     n_abstained: int = 0
@@ -55,6 +59,7 @@ class _Pass:
     name: str
     engine: Engine
     samples: Callable[[int, Reel], Samples] | None = None
+    batching: Batching | None = None
 
 
 def make_passes(
@@ -63,6 +68,7 @@ def make_passes(
     *,
     inputs: Sequence[ControlInput] = (),
     strangers: Mapping[str, Engine] | None = None,
+    batching: Batching | None = None,
     trials: frozenset[int] | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Passes:
@@ -73,14 +79,20 @@ def make_passes(
         decodings: of the bundle.
         inputs: what is heard in place of the EEG, decoded as the bundle says.
         strangers: other bundles that hear the EEG, by the control's name.
+        batching: of the bundle's windows, None for one at a time throughout.
         trials: numbers of those that are decoded, None for all.
         on_progress: told how many samples are done, over all passes; :func:`n_samples` in all.
     """
     named = {"greedy": decodings.greedy, "without_lm": decodings.without_lm}
-    other = [_Pass(name, engine) for name, engine in named.items() if engine is not None]
-    instead = [_Pass(one.name, decodings.bundle, one.make) for one in inputs]
+    other = [
+        _Pass(name, engine, batching=batching)
+        for name, engine in named.items()
+        if engine is not None
+    ]
+    instead = [_Pass(one.name, decodings.bundle, one.make, batching) for one in inputs]
     instead += [_Pass(name, engine) for name, engine in (strangers or {}).items()]
-    found, listener = Passes(), _Listener(trials, on_progress)
+    found = Passes()
+    listener = _Listener(trials, on_progress, found.batched)
     for number in range(len(shelf.reels)):
         reel = shelf.whole(number)
         own = listener.hear(_Pass("bundle", decodings.bundle), number, reel)
@@ -105,8 +117,14 @@ def make_passes(
 class _Listener:
     """Decodes, and tells how many samples are done over all passes."""
 
-    def __init__(self, trials: frozenset[int] | None, on_progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        trials: frozenset[int] | None,
+        on_progress: Callable[[int], None],
+        batched: list[Speed],
+    ) -> None:
         self._trials = trials
+        self._batched = batched
         self._on_progress = on_progress
         self._n_done = 0
 
@@ -117,9 +135,12 @@ class _Listener:
             reel,
             samples=None if one.samples is None else one.samples(number, reel),
             trials=self._trials,
+            batching=one.batching,
             on_progress=lambda n_samples: self._on_progress(self._n_done + n_samples),
         )
         self._n_done += reel.n_samples
+        if one.batching is not None and one.batching.session is not None:
+            self._batched.append(found.speed)
         return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.selection import wolpaw_bits
+from tools.evaluation.confusion import wilson
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.resampling import Resampling
 
@@ -33,8 +34,18 @@ def score(rows: Sequence[Row], texts: Sequence[str], unit: Unit, *, seed: int) -
     resampling = Resampling(list(drawn), [row.subject for row in rows], seed=seed)
     table = resampling.table(edits(references, texts, unit), sizes(references, unit))
     found = resampling.interval(table)
-    ends = [found.low, found.high] if resampling.n_texts > 1 else None
+    ends = list(_ends(found, len(rows), unit)) if resampling.n_texts > 1 else None
     return {"estimate": found.estimate, "interval": ends, "rows": len(rows)}
+
+
+def _ends(found: Interval, n: int, unit: Unit) -> tuple[float, float]:
+    """Return the interval; Wilson's where all selections are right, or all are wrong.
+
+    However often such trials are drawn again, they are as they are, and ten say no less than all.
+    """
+    if unit == "selections" and found.low == found.high:
+        return wilson(round(found.estimate * n), n)
+    return found.low, found.high
 
 
 def by_recording(rows: Sequence[Row], unit: Unit, *, seed: int) -> list[dict[str, Any]]:
@@ -61,9 +72,10 @@ def by_decoding(rows: Sequence[Row], unit: Unit, *, seed: int) -> dict[str, Any]
 def transfer_rate(rows: Sequence[Row], error: Interval, *, n_symbols: int) -> dict[str, Any]:
     """Return the information transfer rate of selections, and what it counts."""
     spent_min = sum(_spent_s(row) for row in rows) / 60.0
+    low, high = _ends(error, len(rows), "selections")
     rates = [
         wolpaw_bits(n_symbols, 1.0 - wrong) * len(rows) / spent_min if spent_min else None
-        for wrong in (error.estimate, error.high, error.low)
+        for wrong in (error.estimate, high, low)
     ]
     return {
         "bits_per_min": rates[0],

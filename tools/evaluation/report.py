@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tools.evaluation.report_data import Folder
 
-SIMULATED = "The recordings were simulated: nothing here is about the EEG of a person."
+SIMULATED = "What follows says nothing about the EEG of a person."
 
 
 def write_report(folder: Path) -> Path:

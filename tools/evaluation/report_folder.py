@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 EVALUATION = "evaluation.json"
 ROWS = "rows.jsonl"
-FILES = frozenset({EVALUATION, ROWS, "report.html", "sweep.csv"})
+SWEEP = "sweep.csv"
+FILES = frozenset({EVALUATION, ROWS, SWEEP, "report.html"})
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 

@@ -27,8 +27,10 @@ def speed(folder: Folder) -> Section | None:
         beside = "" if right is None else f", of which {right:.1f} right"
         items.append(("characters a minute", f"{found.characters_per_min:.1f}{beside}"))
     if found.realtime_factor is not None:
-        items.append(("decoding", f"{found.realtime_factor:.1f} times as fast as the recording"))
-    items += facts(found.throughput)
+        digits = ".0f" if found.realtime_factor >= 100 else ".1f"
+        items.append(("decoding", f"{found.realtime_factor:{digits}} times real time"))
+    told = {key: one for key, one in found.throughput.items() if key != "realtime_factor"}
+    items += facts(told)
     parts: list[Part] = [Facts(items)] if items else []
     if found.latency_ms:
         parts.append(_latency(folder))

@@ -165,5 +165,5 @@ def number(value: float | None, digits: str = ".3f") -> Cell:
 
 
 def text(value: str) -> Cell:
-    """Return a cell with somebody's text."""
-    return Cell(value, is_text=True)
+    """Return a cell with somebody's text; of nothing but space, so that it is seen."""
+    return Cell(value if value.strip() else value.replace(" ", "␣"), is_text=True)

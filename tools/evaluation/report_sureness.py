@@ -9,7 +9,7 @@ from tools.evaluation.decisions import decisions
 from tools.evaluation.hard_examples import hard_examples
 from tools.evaluation.operating_points import operating_points, sweep
 from tools.evaluation.reliability import reliability
-from tools.evaluation.report_charts import UNIT, Chart, Series
+from tools.evaluation.report_charts import UNIT, Chart, Series, scale_of
 from tools.evaluation.report_measured import judged
 from tools.evaluation.report_parts import Cell, Facts, Note, Part, Section, Table, number, text
 from tools.evaluation.report_rows import where
@@ -156,13 +156,12 @@ def _curves(told: OperatingPoints) -> list[Chart]:
 def _swept(points: Sequence[Point], told: OperatingPoints) -> Chart:
     inside = [point for point in points if point.threshold <= 1.0]
     inside = inside[:: max(1, len(inside) // 400)]
-    series = []
+    series, heights = [], [0.0, 1.0]
     for name, colour in CURVES:
         places = [(p.threshold, getattr(p, name)) for p in inside if getattr(p, name) is not None]
         if places:
-            series.append(
-                Series(NAMES.get(name, name), [(x, max(0.0, y)) for x, y in places], "line", colour)
-            )
+            series.append(Series(NAMES.get(name, name), places, "line", colour))
+            heights += [height for _, height in places]
     best = told.best.get("f1")
     at = "" if best is None else f"; F1 is best at {best.point.threshold:.3f}"
     return Chart(
@@ -171,7 +170,7 @@ def _swept(points: Sequence[Point], told: OperatingPoints) -> Chart:
         x_axis=f"threshold on the {told.score}",
         y_axis="value",
         x=UNIT,
-        y=UNIT,
+        y=UNIT if min(heights) >= 0.0 else scale_of(heights),
         series=series,
         is_wide=True,
     )

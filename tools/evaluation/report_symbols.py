@@ -48,9 +48,10 @@ def symbols(folder: Folder) -> Section | None:
         for name, value in (("chance", accuracy.chance), ("exchanged", accuracy.exchanged))
         if value is not None
     ]
+    method = "Wilson's 95 % interval" if found.unit == "selections" else "95 % interval"
     summed = (
         f"{accuracy.right} of {accuracy.total} right: {accuracy.share:.1%}"
-        f" [{accuracy.low:.1%}, {accuracy.high:.1%}]"
+        f" ({method}: {accuracy.low:.1%} to {accuracy.high:.1%})"
         + (f", beside {' and '.join(beside)}" if beside else "")
         + f". Mean over symbols: precision {found.macro_precision:.3f}, recall"
         f" {found.macro_recall:.3f}, F1 {found.macro_f1:.3f}"
@@ -183,7 +184,7 @@ def frequencies(folder: Folder) -> Section | None:
         parts.append(Note(found.note[0].upper() + found.note[1:] + "."))
     return Section(
         f"Common and rare {what}",
-        "Head, medium and tail each make up about a third of all that is meant, counted in the"
+        "Head, medium and tail are the most common, less common and rare third of the"
         f" {found.counted_in}; a tail far below the head means that habit helps more than EEG.",
         parts,
     )

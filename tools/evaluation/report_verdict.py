@@ -10,6 +10,7 @@ from tools.evaluation.report_parts import (
     Cell,
     Facts,
     Line,
+    Note,
     Part,
     Section,
     Strip,
@@ -40,6 +41,10 @@ ERROR_WORDS = {
     "selections": "1 - accuracy: the share of selections that are wrong or withheld",
 }
 
+READING = (
+    "A system that reads stands clear to the left of everything below it: a mark is an error, its"
+    " bar the 95 % interval; squares had noise in place of EEG, diamonds had no input at all."
+)
 YES, NO = Cell("yes", look="yes"), Cell("no", look="no")
 SCORED = ("score", "value", "95 % interval")
 
@@ -71,7 +76,7 @@ def chance_of(folder: Folder) -> float | None:
 def first_screen(folder: Folder) -> list[Part]:
     """Return what stands under the verdict."""
     found = folder.evaluation
-    return [beside_controls(folder), conditions(found), Facts(_counted(found))]
+    return [beside_controls(folder), Note(READING), conditions(found), Facts(_counted(found))]
 
 
 def beside_controls(folder: Folder) -> Strips:

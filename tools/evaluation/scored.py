@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tools.evaluation import rates
 from tools.evaluation.evaluate import compared_rows
+from tools.evaluation.figures import figures
 from tools.evaluation.making import made_here
 from tools.evaluation.report import write_report
 from tools.evaluation.report_folder import EVALUATION, ROWS, whole_folder
@@ -68,8 +71,9 @@ def write_scored(
     title: str,
     made_of: Mapping[str, Any],
     seed: int,
+    trained: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the folder of a report, whole or not at all."""
+    """Write the folder of a report, whole or not at all; ``trained`` counts training's symbols."""
     unit: Unit = summary["primary"]["error"]
     how: Normalisation = summary["normalise"]
     compared = compared_rows(rows, how)
@@ -78,6 +82,8 @@ def write_scored(
         "title": title,
         "recordings": rates.by_recording(compared, unit, seed=seed) if _are_named(rows) else [],
         "decodings": rates.by_decoding(compared, unit, seed=seed),
+        "trained_symbols": trained,
+        "figures": msgspec.to_builtins(figures(rows, unit, how=how, trained=trained)),
         "made_of": {**made_here(), **made_of, "seed": seed},
     }
     with whole_folder(out) as folder:

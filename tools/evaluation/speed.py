@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.values import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from pipeline.values import Output, Times
 
@@ -66,23 +66,31 @@ class Speed:
         return np.array(self._times, dtype=np.float64).reshape(-1, len(STAGES)) / 1e6
 
 
-def told(speeds: Iterable[Speed]) -> dict[str, Any]:
+def told(speeds: Sequence[Speed]) -> dict[str, Any]:
     """Return the figures of several passes as JSON: each window's stages, and the throughput."""
-    given = list(speeds)
-    times = np.concatenate([one.times_ms for one in given])  # (n_windows, n_stages)
-    delays = np.array([delay for one in given for delay in one.delays_s])
-    recorded_s = sum(one.recorded_s for one in given)
-    elapsed_s = sum(one.elapsed_s for one in given)
+    times = np.concatenate([one.times_ms for one in speeds])  # (n_windows, n_stages)
+    delays = np.array([delay for one in speeds for delay in one.delays_s])
     stages = {name: times[:, k] for k, name in enumerate(STAGES)} | {"total": times.sum(axis=1)}
+    found = throughput(speeds)
     return {
-        "realtime_factor": recorded_s / max(elapsed_s, 1e-9),
+        "realtime_factor": found["realtime_factor"],
         "latency_ms": {name: spread(values) for name, values in stages.items() if len(values)},
         "throughput": {
-            "recorded_s": recorded_s,
-            "elapsed_s": elapsed_s,
+            **found,
             "windows_timed": len(times),
             "seconds_from_last_sample_to_final": spread(delays) if len(delays) else None,
         },
+    }
+
+
+def throughput(speeds: Sequence[Speed]) -> dict[str, float]:
+    """Return how long the recordings are, how long they took, and the quotient."""
+    recorded_s = sum(one.recorded_s for one in speeds)
+    elapsed_s = sum(one.elapsed_s for one in speeds)
+    return {
+        "recorded_s": recorded_s,
+        "elapsed_s": elapsed_s,
+        "realtime_factor": recorded_s / max(elapsed_s, 1e-9),
     }
 
 

@@ -65,6 +65,9 @@ def _pace(told: dict[str, Any]) -> list[str]:
             f"a window takes {total['p50']:.2f} ms (p50), {total['p99']:.2f} ms (p99): {stages};"
             f" {told['realtime_factor']:.0f} times real time"
         )
+    batched = told["throughput"].get("batched")
+    more = f"; {batched['realtime_factor']:.0f} times real time" if batched is not None else ""
+    found.append(f"batching of windows: {told['throughput']['batching']}{more}")
     return found
 
 

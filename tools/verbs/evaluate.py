@@ -88,9 +88,11 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from runtime.engine import parse_settings
+    from tools.evaluation.batching import open_batching
     from tools.evaluation.decodings import open_decodings
     from tools.evaluation.edits import ERROR_NAMES
     from tools.evaluation.evaluate import Plan, evaluate
+    from tools.evaluation.making import made_here
     from tools.evaluation.overlap import read_texts
     from tools.evaluation.report_folder import check_folder
     from tools.evaluation.shelf import Shelf
@@ -117,12 +119,13 @@ def run(options: Namespace) -> int:
             seed=options.seed,
             train_text=None if options.train_text is None else read_texts(options.train_text),
             strangers=strangers,
+            batching=open_batching(options.bundle, decodings.bundle),
         )
         if not options.json:
             print(f"judged by: {ERROR_NAMES[decodings.unit]}, declared before anything is decoded")
         found = evaluate(shelf, decodings, plan, progress=progress)
-    found.summary["made_of"]["skipped"] = skipped
-    found.summary["made_of"]["command"] = shlex.join(["eegscribe", *_words(options)])
+    command = shlex.join(["eegscribe", *_words(options)])
+    found.summary["made_of"] |= {**made_here(), "command": command, "skipped": skipped}
     provenance = decodings.bundle.bundle.manifest.provenance
     found.summary["simulated"] = "simulated" in provenance.data
     found.summary["bundle"] = _into_bundle(options, decodings.bundle, found)
@@ -247,13 +250,26 @@ def _into_bundle(options: Namespace, engine: Engine, found: Evaluated) -> dict[s
 
 
 def _write(out: Path, found: Evaluated) -> None:
-    from tools.evaluation.report_folder import EVALUATION, ROWS, whole_folder
+    from msgspec import to_builtins
+
+    from tools.evaluation.decisions import decisions
+    from tools.evaluation.figures import figures
+    from tools.evaluation.operating_points import csv_of, sweep
+    from tools.evaluation.report import write_report
+    from tools.evaluation.report_folder import EVALUATION, ROWS, SWEEP, whole_folder
     from tools.evaluation.rows import write_rows
 
+    unit, how = found.judgement.claim.unit, found.summary["normalise"]
+    told = figures(found.rows, unit, how=how, trained=found.trained)
+    more = {"trained_symbols": found.trained, "figures": to_builtins(told)}
     with whole_folder(out) as folder:
         write_rows(folder / ROWS, found.rows)
-        text = json.dumps(found.summary, ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(found.summary | more, ensure_ascii=False, indent=1) + "\n"
         (folder / EVALUATION).write_text(text, encoding="utf-8")
+        decided = decisions(found.rows, how=how)
+        if decided.kept:
+            (folder / SWEEP).write_bytes(csv_of(sweep(decided)))
+        write_report(folder)
 
 
 def _tell(options: Namespace, found: Evaluated) -> None:

@@ -104,7 +104,7 @@ def run(options: Namespace) -> int:
     told = summary(found, how=how, n_dropped=n_dropped)
     if options.out is not None:
         judged = [pair for pair in given if normalise(pair.reference, how)]
-        _write(options, judged, controls, told)
+        _write(options, judged, controls, told, training)
     if options.json:
         print(json.dumps(told, ensure_ascii=False))
     else:
@@ -119,18 +119,28 @@ def _write(
     judged: list[Pair],
     controls: dict[str, list[Pair]],
     told: dict[str, Any],
+    training: list[str] | None,
 ) -> None:
     from tools.digests import digests
+    from tools.evaluation.frequency_groups import symbol_counts
     from tools.evaluation.scored import rows_of, write_scored
 
     files = [options.pairs, *(path for _, path in _named(options)), options.train_text]
     made_of = {
         "command": shlex.join(["eegscribe", *_words(options)]),
-        "digests": digests(path for path in files if path is not None),
+        "digests": digests(dict.fromkeys(path for path in files if path is not None)),
     }
-    rows = rows_of(judged, controls, is_forced=options.claim == "teacher-forced")
+    trained = None
+    if training and options.primary != "accuracy":  # symbols of selections are all there are
+        trained = symbol_counts(training, in_words=options.primary == "wer")
     write_scored(
-        options.out, rows, told, title=options.pairs.stem, made_of=made_of, seed=options.seed
+        options.out,
+        rows_of(judged, controls, is_forced=options.claim == "teacher-forced"),
+        told,
+        title=options.pairs.stem,
+        made_of=made_of,
+        seed=options.seed,
+        trained=trained,
     )
 
 

@@ -188,7 +188,7 @@ def _table(figures: OperatingPoints, best: Best) -> Iterator[str]:
     for name in METRICS:
         values = (None if one is None else getattr(one, name) for one in columns.values())
         yield f"{name:12}" + "".join(
-            f"{'-':>12}" if value is None else f"{value:12.3f}" for value in values
+            f"{'-':>12}" if value is None else f"{value:z12.3f}" for value in values
         )
     counted: tuple[Point | None, ...] = (best.point, best.held_out, None, figures.writes_all)
     for count in ("tp", "fp", "fn", "tn"):

@@ -201,6 +201,25 @@ def test_a_refused_bundle_leaves_no_csv(tmp_path: Path, capsys: pytest.CaptureFi
     assert "recall is undefined at every threshold (no decision is right" in said
 
 
+def test_sentences_are_swept_over_their_confidence_and_no_bundle_takes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        row(0, reference="Good day.", hypothesis="good day", confidence=0.9),
+        row(1, reference="good night", hypothesis="good light", confidence=0.4),
+        row(2, reference="yes", hypothesis=""),
+    ]
+    folder = report(tmp_path / "d", rows)
+    found = swept(capsys, folder)
+    figures, point = found["operating_points"], found["best"]["point"]
+    assert (figures["score"], figures["n"], figures["n_right"]) == ("confidence", 2, 1)
+    assert (figures["n_left_out"], figures["guess"]) == (1, None)
+    assert (point["threshold"], point["mcc"]) == (0.9, 1.0)
+    assert found["best"]["held_out"] is None
+    make_bundle(tmp_path / "ctc")
+    assert "writes sentences" in refused(capsys, folder, "--write-back", tmp_path / "ctc")
+
+
 def test_decisions_of_one_kind_are_swept_all_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
