@@ -13,6 +13,7 @@ from models.weights import unpack
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tools.cli import main
+from tools.digests import text_digest
 from tools.transcribe import finals, transcript_of
 from tools.verbs.simulate import write_xdf
 
@@ -44,6 +45,8 @@ def test_recordings_become_a_bundle_that_opens_and_runs(
     assert bundle.sha256 == lines[-1]["sha256"]
     assert bundle.manifest.pipeline.vocabulary == ("", " ", "a", "b")
     assert set(bundle.manifest.provenance.data) == {"1.xdf", "2.xdf"}
+    assert set(bundle.manifest.provenance.texts) <= {text_digest("ab b"), text_digest("ba")}
+    assert bundle.manifest.provenance.texts
     assert not (tmp_path / "b.eegb.training").exists()
     assert bundle.manifest.provenance.recipe["network"]["n_hidden"] == 8
     assert unpack(bundle).settings.n_hidden == 8

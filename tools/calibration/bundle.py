@@ -113,7 +113,7 @@ An SSVEP speller of {len(spec.vocabulary)} symbols, fitted to one person:
 
 Held-out trials read right: {figures["accuracy"]:.1%}, 95 % interval {low:.1%} to {high:.1%}
 ({figures["validation"]}, {figures["n_trials"]} trials); chance is {figures["chance"]:.1%}.
-Finding: {figures["finding"]}. Verdict of an evaluation: none yet.
+Finding: {figures["finding"]}. The verdict of an evaluation, if there was one, is in the manifest.
 
 Made by `{manifest.provenance.command}` on {manifest.created}.
 It fits the person, montage and screen it was made with, and nobody else.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     _Maker = Callable[[Sequence[str], Unit, Sequence[str]], Callable[[str], str]]
 
 N_CANDIDATES = 1000
+OTHER_HALF = ", of other references"
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Beginnings of a text that are tried, as shares of the mean length: short is often cheaper."""
 
@@ -55,24 +56,23 @@ def baseline_texts(
     """Return what each baseline says, a text a reference, by the baseline's name.
 
     ``nearest length`` knows how long the reference is, as the length of the recording gives it
-    away, and says the training text that comes closest; of equals the one that errs least.
+    away, and says the text that comes closest; of equals the one that errs least. Those fixed on
+    the other half of the references are there with training text too: of little of it, or of
+    another kind, one could only make weak ones, and noise would seem to beat them.
     """
     found = {"empty": [""] * len(references)}
     if unit == "selections":
         found["constant"] = [best_constant(training or references, unit)] * len(references)
         return found
-    if training:
-        for name, make in _MAKERS.items():
+    for name, make in _MAKERS.items():
+        if training:
             speak = make(training, unit, ())
             found[name] = [speak(text) for text in references]
-        return found
-    halves = _halves(references)
-    for name, make in _MAKERS.items():
         said: dict[str, str] = {}
-        for half in halves:
+        for half in _halves(references):
             speak = make([text for text in references if text not in half], unit, hypotheses)
             said |= {text: speak(text) for text in half}
-        found[name] = [said[text] for text in references]
+        found[f"{name}{OTHER_HALF if training else ''}"] = [said[text] for text in references]
     return found
 
 
