@@ -55,7 +55,8 @@ def baseline_texts(
     """Return what each baseline says, a text a reference, by the baseline's name.
 
     ``nearest length`` knows how long the reference is, as the length of the recording gives it
-    away, and says the training text that comes closest; of equals the one that errs least.
+    away, and says the training text that comes closest; of equals the one that errs least. Those
+    called ``own`` are of the references, beside those of ``training``.
     """
     found = {"empty": [""] * len(references)}
     if unit == "selections":
@@ -66,14 +67,14 @@ def baseline_texts(
             speak = make(training, unit, ())
             found[name] = [speak(text) for text in references]
     # Texts trained on may be few, or of another kind: noise then beats them, and proves nothing.
-    of_these = ", of these texts" if training else ""
+    own = "own " if training else ""
     halves = _halves(references)
     for name, make in _MAKERS.items():
         said: dict[str, str] = {}
         for half in halves:
             speak = make([text for text in references if text not in half], unit, hypotheses)
             said |= {text: speak(text) for text in half}
-        found[name + of_these] = [said[text] for text in references]
+        found[own + name] = [said[text] for text in references]
     return found
 
 
