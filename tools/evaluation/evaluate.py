@@ -159,7 +159,7 @@ def judged(
         for row in rows
     ]
     training: list[str] | None = None
-    if overlap.training is not None:
+    if overlap.training is not None and unit != "selections":
         known = {row.reference for row in rows if overlap.has_text(row.reference)}
         texts = (normalise(text, how) for text in overlap.training)
         training = [*(text for text in texts if text), *sorted(known)]
