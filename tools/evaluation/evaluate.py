@@ -16,8 +16,10 @@ from pipeline.errors import RecordingError
 from tools.evaluation import rates, speed
 from tools.evaluation.control_inputs import ANOTHER, control_inputs
 from tools.evaluation.decodings import uses_lm
+from tools.evaluation.edits import sizes
 from tools.evaluation.figures import trained_counts
 from tools.evaluation.judgement import Claim, Judge
+from tools.evaluation.likely_text import likely_texts
 from tools.evaluation.overlap import find_overlap
 from tools.evaluation.pairs import normalise
 from tools.evaluation.passes import make_passes, n_samples
@@ -112,6 +114,7 @@ def evaluate(shelf: Shelf, decodings: Decodings, plan: Plan, *, progress: Progre
             uses_lm=uses_lm(engine),
             how=how,
             seed=plan.seed,
+            likely=_likely(compared, decodings, how),
         )
     n_dropped = len(passes.rows) - len(compared)
     told = summary(found, how=how, n_dropped=n_dropped)
@@ -148,6 +151,7 @@ def judged(
     uses_lm: bool,
     how: Normalisation,
     seed: int,
+    likely: Mapping[int, str] | None = None,
 ) -> Judgement:
     """Return the judgement on rows as they are compared.
 
@@ -169,6 +173,7 @@ def judged(
         seen=seen,
         n_shared_recordings=len(overlap.recordings),
         uses_lm=uses_lm,
+        likely=likely or {},
     )
     pairs = [row.pair() for row in rows]
     controls = _controls(rows, pairs)
@@ -184,6 +189,15 @@ def judged(
         found.verdict, reasons=(*found.verdict.reasons, f"(d) the bundle was made of {names}")
     )
     return dataclasses.replace(found, verdict=verdict)
+
+
+def _likely(rows: Sequence[Row], decodings: Decodings, how: Normalisation) -> dict[int, str]:
+    """Return what the bundle's language model says by itself, for each length of a reference."""
+    if decodings.unit == "selections":
+        return {}
+    lengths = set(sizes([row.reference for row in rows], decodings.unit).tolist())
+    found = likely_texts(decodings.bundle, lengths)
+    return {n: normalise(found[n], how) for n in lengths if n in found}
 
 
 def _controls(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, list[Pair]]:

@@ -31,7 +31,8 @@ class Claim:
     """What is declared of the outputs, before they are judged.
 
     ``training``: the texts trained on, None where nobody says. ``seen``: of each pair, whether its
-    text or its recording was trained on; None where that cannot be known.
+    text or its recording was trained on; None where that cannot be known. ``likely``: what the
+    language model says by itself, by the number of units.
     """
 
     unit: Unit
@@ -40,6 +41,7 @@ class Claim:
     seen: Sequence[bool] | None = None
     n_shared_recordings: int = 0
     uses_lm: bool = True
+    likely: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ class Judge:
             training=[text for text in claim.training or () if text],
             hypotheses=hypotheses,
         )
+        if claim.likely:
+            lengths = sizes(references, claim.unit).tolist()
+            said["language model alone"] = [claim.likely[n] for n in lengths]
         baselines = {name: self._against(name, own, texts) for name, texts in said.items()}
         best = min(baselines.values(), key=lambda one: one.error.estimate)
         floor = self._table(said[best.name])

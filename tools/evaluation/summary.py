@@ -77,7 +77,7 @@ def lines(found: Judgement, *, how: Normalisation, n_dropped: int = 0) -> list[s
         f"written most often, {scores.n_most_frequent} times: {scores.most_frequent[:70]!r};"
         f" empty: {scores.empty:.1%}",
         "",
-        f"{'':34}{'error':>8}{'95 % interval':>20}",
+        f"{'':46}{'error':>8}{'95 % interval':>20}",
     ]
     rates = (("WER", found.word_error), ("CER", found.character_error))
     out += [_row(title, one) for title, one in rates if one is not None]
@@ -86,10 +86,10 @@ def lines(found: Judgement, *, how: Normalisation, n_dropped: int = 0) -> list[s
     if evidence.teacher_forced is not None and not found.claim.teacher_forced:
         out.append(_row(f"{name} teacher-forced (no user can)", evidence.teacher_forced))
     out.append(
-        f"{'exact':34}{scores.exact:8.1%}"
+        f"{'exact':46}{scores.exact:8.1%}"
         + ("" if scores.bleu is None else f"    BLEU {scores.bleu:.2f}")
     )
-    out += ["", f"{name + ' beside it':34}{'error':>8}{'more than EEG':>15}{'95 % interval':>20}"]
+    out += ["", f"{name + ' beside it':46}{'error':>8}{'more than EEG':>15}{'95 % interval':>20}"]
     out[-1] += f"{'at least':>10}{'p':>9}"
     out += _compared("noise", evidence.controls.values())
     out += _compared("text alone", evidence.baselines.values())
@@ -98,12 +98,12 @@ def lines(found: Judgement, *, how: Normalisation, n_dropped: int = 0) -> list[s
 
 
 def _row(title: str, one: Interval) -> str:
-    return f"{title:34}{one.estimate:8.4f}{_between(one):>20}"
+    return f"{title:46}{one.estimate:8.4f}{_between(one):>20}"
 
 
 def _compared(kind: str, others: Iterable[Against]) -> list[str]:
     return [
-        f"{kind + ': ' + one.name:34}{one.error.estimate:8.4f}{one.more.estimate:+15.4f}"
+        f"{kind + ': ' + one.name:46}{one.error.estimate:8.4f}{one.more.estimate:+15.4f}"
         f"{_between(one.more):>20}{one.least:+10.4f}"
         + (f"{one.test.p:9.2g}" if one.test is not None and one.test.p is not None else "")
         for one in others
