@@ -10,10 +10,11 @@ import ctypes
 import errno
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UsageError
+from pipeline.errors import EegscribeError, UsageError
 from runtime.places import PRIVATE_FILE, PRIVATE_FOLDER
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ def check_folder(path: Path) -> None:
                 " or one with a report that may be replaced"
             )
     parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UsageError(f"--out {path}: {parent} cannot be written")
+    try:  # permissions alone do not tell: a place may be no disk at all
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".eegscribe-"):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {path}: {parent} cannot be written ({error.strerror})") from None
 
 
 @contextmanager
@@ -53,9 +57,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill; at the end, unless by an error, it takes the place of ``path``.
 
     Raises:
-        OSError: the disk.
+        EegscribeError: the disk; what was there before is there still.
     """
-    path = path.resolve()
+    try:
+        with _filled(path.resolve()) as folder:
+            yield folder
+    except OSError as error:
+        raise EegscribeError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+@contextmanager
+def _filled(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_dead(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
