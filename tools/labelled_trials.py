@@ -17,14 +17,14 @@ from pipeline.chain import SETTLE_S, TAINTING
 from pipeline.errors import RecordingError
 from pipeline.filters import FilterChain
 from pipeline.markers import TRIAL_END, TRIAL_START, split_marker
-from runtime.source import drain
+from tools.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.spec import PipelineSpec
-    from pipeline.values import Event, Marker, Samples
+    from pipeline.values import Marker, Samples
     from runtime.source import Source
 
 
@@ -77,25 +77,15 @@ def read_whole(source: Source, *, name: str) -> Whole:
     Raises:
         RecordingError: it cannot be used, or has no samples.
     """
-    info = source.open(None)
-    pieces: list[Samples] = []
-    markers: list[Marker] = []
-    events: list[Event] = []
-    try:
-        for batch in drain(source):
-            pieces.append(batch.samples.copy())
-            markers += batch.markers
-            events += batch.events
-    finally:
-        source.close()
-    samples = np.concatenate(pieces) if pieces else np.empty((0, len(info.channels)), np.float32)
+    signal = read_signal(source)
+    info, samples = signal.info, signal.samples
     if not len(samples):
         raise RecordingError(f"{name}: no samples in it, wanted EEG")
     settle = round(SETTLE_S * info.rate_hz)
-    spoilt = [(e.sample - 1, e.sample + settle) for e in events if e.kind in TAINTING]
+    spoilt = [(e.sample - 1, e.sample + settle) for e in signal.events if e.kind in TAINTING]
     held = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     spoilt += [(int(k), int(k) + 1) for k in held]
-    return Whole(info.rate_hz, info.channels, samples, tuple(markers), tuple(spoilt))
+    return Whole(info.rate_hz, info.channels, samples, signal.markers, tuple(spoilt))
 
 
 def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:

@@ -11,8 +11,8 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
 
+from models.speller_validation import wilson_interval
 from pipeline.spec import Settings
 from tools.evaluation.couples import NOTHING, SymbolUnit, aligned, couples, margins
 from tools.evaluation.curves import precision_recall, roc
@@ -138,16 +138,6 @@ def confusion(rows: Sequence[Row], *, how: Normalisation = "basic") -> Confusion
     )
 
 
-def wilson(n_right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval of a share of at least one (Wilson 1927)."""
-    z = float(ndtri((1 + level) / 2))
-    share = n_right / n
-    middle = share + z * z / (2 * n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    below = 1 + z * z / n
-    return max(0.0, (middle - half) / below), min(1.0, (middle + half) / below)
-
-
 def _figures(
     symbol: str,
     counts: Mapping[Couple, int],
@@ -195,7 +185,7 @@ def _accuracy(
     chance: float | None = None
     exchanged: float | None
     if unit == "selections":
-        low, high = wilson(n_right, n)
+        low, high = wilson_interval(n_right, n)
         n_choices = len({symbol for row in rows for symbol in row.posteriors or ()})
         chance = 1 / (n_choices or len({row.reference for row in rows}))
         exchanged = _expected([row.reference for row in rows], [row.hypothesis for row in rows])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from models.speller_validation import wilson_interval
 from pipeline.spec import Settings
-from tools.evaluation.confusion import wilson
 from tools.evaluation.couples import NOTHING, SymbolUnit, couples
 from tools.evaluation.curves import Curve, precision_recall
 
@@ -178,7 +178,7 @@ def _group(
         n_written=n_written,
         precision=n_right / n_written if n_written else None,
         recall=n_right / support if support else None,
-        recall_interval=wilson(n_right, support) if support and is_selection else None,
+        recall_interval=wilson_interval(n_right, support) if support and is_selection else None,
         macro_recall=sum(recalls) / len(recalls) if recalls else None,
         f1=2 * n_right / (support + n_written) if support + n_written else None,
         precision_recall=_one_against_rest(rows, symbols) if is_selection else None,

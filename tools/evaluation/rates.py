@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.speller_validation import wilson_interval
 from pipeline.selection import wolpaw_bits
-from tools.evaluation.confusion import wilson
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.resampling import Resampling
 
@@ -44,7 +44,7 @@ def _ends(found: Interval, n: int, unit: Unit) -> tuple[float, float]:
     However often such trials are drawn again, they are as they are, and ten say no less than all.
     """
     if unit == "selections" and found.low == found.high:
-        return wilson(round(found.estimate * n), n)
+        return wilson_interval(round(found.estimate * n), n)
     return found.low, found.high
 
 

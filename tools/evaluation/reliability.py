@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.evaluation.confusion import wilson
+from models.speller_validation import wilson_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def reliability(is_right: NDArray[np.bool_], scores: NDArray[np.float64]) -> Rel
     for chosen in np.array_split(order, n_bins):
         n_right = int(is_right[chosen].sum())
         n = len(chosen)
-        bins.append(Bin(n, float(scores[chosen].mean()), n_right / n, wilson(n_right, n)))
+        bins.append(Bin(n, float(scores[chosen].mean()), n_right / n, wilson_interval(n_right, n)))
     return Reliability(
         bins=tuple(bins),
         expected_error=sum(one.n * abs(one.said - one.right) for one in bins) / len(scores),

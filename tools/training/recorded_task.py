@@ -11,12 +11,12 @@ from pipeline.errors import RecordingError, UsageError
 from pipeline.spec import CtcDecoder
 from runtime.recordings.source import RecordingSource
 from tools.progress import progress
+from tools.signal import read_signal
 from tools.training.controls import phase_randomised
 from tools.training.data.bids import find_recordings
 from tools.training.data.cache import FilteredCache
 from tools.training.data.corpus import read_corpus
 from tools.training.data.cuts import cut_corpus
-from tools.training.data.labelled_text import read_signal
 from tools.training.data.recorded import CutExamples, HeldOutTexts, training_examples
 from tools.training.data.spelling import Spelling
 from tools.training.data.splits import HELD_OUT, TRAINING, VALIDATION, split_cuts

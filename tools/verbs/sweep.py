@@ -150,10 +150,10 @@ def _summary(
 def _lines(
     options: Namespace, figures: OperatingPoints, best: Best | None, written: WrittenBack | None
 ) -> Iterator[str]:
-    from tools.evaluation.confusion import wilson
+    from models.speller_validation import wilson_interval
 
     n, n_right = figures.n, figures.n_right
-    low, high = wilson(n_right, n)
+    low, high = wilson_interval(n_right, n)
     yield (
         f"{n_right} of {n} decisions right: {n_right / n:.1%} [{low:.1%}, {high:.1%}]"
         + ("" if figures.guess is None else f" (chance {figures.guess:.1%})")

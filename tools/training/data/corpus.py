@@ -17,8 +17,9 @@ import numpy as np
 from pipeline.errors import RecordingError
 from runtime.recordings.source import RecordingSource
 from tools.digests import digests, parts_of
+from tools.signal import read_signal
 from tools.training.data.bids import entities, events_path, find_recordings, read_events
-from tools.training.data.labelled_text import find_spans, read_signal
+from tools.training.data.labelled_text import find_spans
 from tools.training.data.problems import Problems
 from tools.training.data.span_checks import fit_spans, flat_channels
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.values import Samples
-    from tools.training.data.labelled_text import FoundSpans, Signal, TextSpan
+    from tools.signal import Signal
+    from tools.training.data.labelled_text import FoundSpans, TextSpan
     from tools.training.data.settings import DataSettings
 
 

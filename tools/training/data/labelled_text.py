@@ -9,17 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.errors import RecordingError
 from pipeline.markers import split_marker
-from runtime.source import drain
+from tools.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.values import Event, Marker, Samples
-    from runtime.source import Source, StreamInfo
+    from pipeline.values import Marker, Samples
+    from runtime.source import Source
 
 
 FOREVER = 1 << 62
@@ -53,37 +51,6 @@ class TextRecording:
     channels: tuple[str, ...]
     samples: Samples
     spans: tuple[TextSpan, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """All that a source gave: raw µV ``(n_samples, n_channels)``, markers and events in order."""
-
-    info: StreamInfo
-    samples: Samples
-    markers: tuple[Marker, ...]
-    events: tuple[Event, ...]
-
-
-def read_signal(source: Source) -> Signal:
-    """Read a source to its end and close it.
-
-    Raises:
-        RecordingError: it cannot be used.
-    """
-    info = source.open(None)
-    pieces: list[Samples] = []
-    markers: list[Marker] = []
-    events: list[Event] = []
-    try:
-        for batch in drain(source):
-            pieces.append(batch.samples.copy())
-            markers += batch.markers
-            events += batch.events
-    finally:
-        source.close()
-    samples = np.concatenate(pieces) if pieces else np.empty((0, len(info.channels)), np.float32)
-    return Signal(info, samples, tuple(markers), tuple(events))
 
 
 def read_text_recording(source: Source, *, name: str) -> TextRecording:

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.filters import FilterChain
 from runtime.recordings.source import RecordingSource
+from tools.signal import read_signal
 from tools.training.data.augment import Augmentation, augment
 from tools.training.data.example import Example
 from tools.training.data.examples import RecordedExamples
-from tools.training.data.labelled_text import read_signal
 from tools.training.noise import any_noise
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.values import Samples
-    from tools.training.data.labelled_text import Signal, TextSpan
+    from tools.signal import Signal
+    from tools.training.data.labelled_text import TextSpan
     from tools.training.data.settings import DataSettings
 
 LONGEST_TEXT = 10_000

@@ -10,9 +10,9 @@ from pipeline.errors import RecordingError
 from pipeline.markers import TRIAL_START
 from runtime.recordings.source import RecordingSource
 from tools.labelled_trials import find_trials
+from tools.signal import read_signal
 from tools.training.data.bids import find_recordings
 from tools.training.data.corpus import who_of
-from tools.training.data.labelled_text import read_signal
 from tools.training.data.problems import Problems
 from tools.training.data.splits import HELD_OUT, TRAINING, assign, group_of
 from tools.training.data.statistics import UNKNOWN_SUBJECT, spread

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics
 
+from models.speller_validation import wilson_interval
 from tests.report_rows import SYMBOLS, row, selection, selections
-from tools.evaluation.confusion import Confusion, confusion, wilson
+from tools.evaluation.confusion import Confusion, confusion
 from tools.evaluation.edits import edits
 from tools.evaluation.rows import Row
 
@@ -101,7 +102,7 @@ def test_the_matrix_of_sentences_holds_every_character_and_every_edit(
 def test_wilsons_interval_is_scipys(n: int, data: st.DataObject) -> None:
     n_right = data.draw(st.integers(0, n))
     wanted = binomtest(n_right, n).proportion_ci(0.95, method="wilson")
-    assert wilson(n_right, n) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+    assert wilson_interval(n_right, n) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
 
 
 def test_chance_stands_beside_accuracy() -> None:
