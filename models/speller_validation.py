@@ -142,7 +142,9 @@ def fit_confidence(
     return tuple(k[0] for k in knots), tuple(k[1] for k in knots)
 
 
-def wilson_interval(n_right: int, n_trials: int, *, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(
+    n_right: int, n_trials: int, *, z: float = 1.959963984540054
+) -> tuple[float, float]:
     """Return the 95 % interval of a rate (Wilson 1927)."""
     rate = n_right / n_trials
     centre = (rate + z**2 / (2 * n_trials)) / (1 + z**2 / n_trials)
