@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.values import Marker
 from tests.bundles import CHANNELS, RATE_HZ
 from tests.recordings import noise
-from tools.evaluation.reel import Chunk, Item, Reel
+from tools.evaluation.passes.reel import Chunk, Item, Reel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from tests.ssvep_recordings import write_layout, write_session
 from tests.system.daemons import EEGSCRIBE, eegscribe
 from tools.demo_run import DEMO_BUNDLE
 from tools.evaluation.evaluate import compared_rows, judged
-from tools.evaluation.overlap import CORPUS, find_overlap
-from tools.evaluation.report_data import read_folder
+from tools.evaluation.passes.overlap import CORPUS, find_overlap
+from tools.evaluation.report.data import read_folder
 from tools.labelled_trials import read_whole
 from tools.verbs.simulate import write_xdf
 

@@ -18,7 +18,7 @@ from tests.given import DATA, needs_data
 from tests.pages import Elements
 from tests.reports import SPEED, selections, texts, write_folder
 from tools.cli import main
-from tools.evaluation.report import write_report
+from tools.evaluation.report.report import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FOUND = next((path for name in BROWSERS if (path := shutil.which(name))), None)

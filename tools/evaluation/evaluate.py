@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import RecordingError
-from tools.evaluation import rates, speed
-from tools.evaluation.control_inputs import ANOTHER, control_inputs
-from tools.evaluation.decodings import uses_lm
+from tools.evaluation import rates
 from tools.evaluation.edits import sizes
-from tools.evaluation.figures import trained_counts
+from tools.evaluation.figures.figures import trained_counts
 from tools.evaluation.judgement import Claim, Judge
 from tools.evaluation.likely_text import likely_texts
-from tools.evaluation.overlap import find_overlap
 from tools.evaluation.pairs import normalise
-from tools.evaluation.passes import make_passes, n_samples
+from tools.evaluation.passes import speed
+from tools.evaluation.passes.control_inputs import ANOTHER, control_inputs
+from tools.evaluation.passes.decodings import uses_lm
+from tools.evaluation.passes.overlap import find_overlap
+from tools.evaluation.passes.passes import make_passes, n_samples
 from tools.evaluation.summary import summary
 
 if TYPE_CHECKING:
@@ -30,16 +31,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from runtime.engine import Engine
-    from tools.evaluation.batching import Batching
-    from tools.evaluation.control_inputs import Level
-    from tools.evaluation.decodings import Decodings
     from tools.evaluation.edits import Unit
     from tools.evaluation.judgement import Judgement
-    from tools.evaluation.overlap import Overlap
     from tools.evaluation.pairs import Normalisation, Pair
-    from tools.evaluation.passes import Passes
+    from tools.evaluation.passes.batching import Batching
+    from tools.evaluation.passes.control_inputs import Level
+    from tools.evaluation.passes.decodings import Decodings
+    from tools.evaluation.passes.overlap import Overlap
+    from tools.evaluation.passes.passes import Passes
+    from tools.evaluation.passes.shelf import Shelf
     from tools.evaluation.rows import Row
-    from tools.evaluation.shelf import Shelf
 
     Progress = Callable[..., AbstractContextManager[Callable[[int], None]]]
 

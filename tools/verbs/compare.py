@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from tools.evaluation.comparison import Comparison, Run
+    from tools.evaluation.report.comparison import Comparison, Run
 
 EXAMPLE = """examples:
   eegscribe compare report_old report_new
@@ -43,7 +43,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    from tools.evaluation.comparison import compare, read_runs
+    from tools.evaluation.report.comparison import compare, read_runs
 
     if len(options.reports) < 2:
         raise UsageError("compare: got 1 report, wanted two or more")
@@ -65,8 +65,8 @@ def run(options: Namespace) -> int:
 
 
 def _write(path: Path, runs: Sequence[Run], found: Sequence[Comparison]) -> None:
-    from tools.evaluation.comparison_page import comparison_page
-    from tools.evaluation.report_page import html
+    from tools.evaluation.report.comparison_page import comparison_page
+    from tools.evaluation.report.page import html
     from tools.training.checkpoint import write_whole
 
     page = html(comparison_page(runs, found))
@@ -112,9 +112,9 @@ def _summary(runs: Sequence[Run], found: Sequence[Comparison]) -> dict[str, Any]
 
 
 def _lines(runs: Sequence[Run], found: Sequence[Comparison]) -> list[str]:
-    from tools.evaluation.comparison import HOW
-    from tools.evaluation.comparison_page import beyond
     from tools.evaluation.edits import ERROR_NAMES
+    from tools.evaluation.report.comparison import HOW
+    from tools.evaluation.report.comparison_page import beyond
 
     lines = [f"{ERROR_NAMES[runs[0].folder.unit]:34}{'error':>8}{'95 % interval':>20}  verdict"]
     for run in runs:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runtime.engine import Engine
-    from tools.evaluation.decodings import Decodings
     from tools.evaluation.evaluate import Evaluated
+    from tools.evaluation.passes.decodings import Decodings
 
 EXAMPLE = """examples:
   eegscribe evaluate ada.eegb run3.xdf --out report
@@ -88,14 +88,14 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from runtime.engine import parse_settings
-    from tools.evaluation.batching import open_batching
-    from tools.evaluation.decodings import open_decodings
     from tools.evaluation.edits import ERROR_NAMES
     from tools.evaluation.evaluate import Plan, evaluate
-    from tools.evaluation.making import made_here
-    from tools.evaluation.overlap import read_texts
-    from tools.evaluation.report_folder import check_folder
-    from tools.evaluation.shelf import Shelf
+    from tools.evaluation.passes.batching import open_batching
+    from tools.evaluation.passes.decodings import open_decodings
+    from tools.evaluation.passes.overlap import read_texts
+    from tools.evaluation.passes.shelf import Shelf
+    from tools.evaluation.report.folder import check_folder
+    from tools.evaluation.report.made_by import made_here
 
     _check(options)
     trials, decoder = parse_trials(options.trials), parse_settings(options.set)
@@ -175,7 +175,7 @@ def _strangers(
 ) -> tuple[dict[str, Engine], list[str]]:
     """Return bundles that were trained on noise, and a line for what is not done, and why."""
     from runtime.engine import open_engine
-    from tools.evaluation.noise_training import CONTROL, calibrated_on_noise, is_calibration
+    from tools.evaluation.passes.noise_training import CONTROL, calibrated_on_noise, is_calibration
 
     if options.controls != "full":
         return {}, []
@@ -252,11 +252,11 @@ def _into_bundle(options: Namespace, engine: Engine, found: Evaluated) -> dict[s
 def _write(out: Path, found: Evaluated) -> None:
     from msgspec import to_builtins
 
-    from tools.evaluation.decisions import decisions
-    from tools.evaluation.figures import figures
-    from tools.evaluation.operating_points import csv_of, sweep
-    from tools.evaluation.report import write_report
-    from tools.evaluation.report_folder import EVALUATION, ROWS, SWEEP, whole_folder
+    from tools.evaluation.figures.decisions import decisions
+    from tools.evaluation.figures.figures import figures
+    from tools.evaluation.figures.operating_points import csv_of, sweep
+    from tools.evaluation.report.folder import EVALUATION, ROWS, SWEEP, whole_folder
+    from tools.evaluation.report.report import write_report
     from tools.evaluation.rows import write_rows
 
     unit, how = found.judgement.claim.unit, found.summary["normalise"]

@@ -75,10 +75,10 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from tools.evaluation.judgement import Claim, Judge
-    from tools.evaluation.overlap import read_texts
     from tools.evaluation.pairs import normalise, normalised, read_pairs
-    from tools.evaluation.report_data import PAGE
-    from tools.evaluation.report_folder import check_folder
+    from tools.evaluation.passes.overlap import read_texts
+    from tools.evaluation.report.data import PAGE
+    from tools.evaluation.report.folder import check_folder
     from tools.evaluation.summary import lines, summary
 
     unit, how = UNITS[options.primary], options.normalise
@@ -122,8 +122,8 @@ def _write(
     training: list[str] | None,
 ) -> None:
     from tools.digests import digests
-    from tools.evaluation.frequency_groups import symbol_counts
-    from tools.evaluation.scored import rows_of, write_scored
+    from tools.evaluation.figures.frequency_groups import symbol_counts
+    from tools.evaluation.report.scored import rows_of, write_scored
 
     files = [options.pairs, *(path for _, path in _named(options)), options.train_text]
     made_of = {

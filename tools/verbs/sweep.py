@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import RecordingError
-from tools.evaluation.decisions import decisions
-from tools.evaluation.operating_points import METRICS, csv_of, operating_points, sweep
+from tools.evaluation.figures.decisions import decisions
+from tools.evaluation.figures.operating_points import METRICS, csv_of, operating_points, sweep
 from tools.evaluation.rows import read_rows
 from tools.training.checkpoint import write_whole
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from tools.evaluation.decisions import Decisions
-    from tools.evaluation.operating_points import Best, OperatingPoints, Point, Rates
+    from tools.evaluation.figures.decisions import Decisions
+    from tools.evaluation.figures.operating_points import Best, OperatingPoints, Point, Rates
+    from tools.evaluation.figures.write_back import WrittenBack
     from tools.evaluation.rows import Row
-    from tools.evaluation.write_back import WrittenBack
 
 EXAMPLE = """examples:
   eegscribe sweep report/
@@ -67,7 +67,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    from tools.evaluation.write_back import selection_bundle, write_back
+    from tools.evaluation.figures.write_back import selection_bundle, write_back
 
     rows, found, evaluated = _read(options.report)
     figures = operating_points(found)
@@ -109,7 +109,7 @@ def _read(report: Path) -> tuple[list[Row], Decisions, list[str]]:
     Raises:
         RecordingError: there are none, or none says how sure the decoder was.
     """
-    from tools.evaluation.report_data import EVALUATION, ROWS, read_evaluation
+    from tools.evaluation.report.data import EVALUATION, ROWS, read_evaluation
 
     path = report / ROWS
     rows = read_rows(path)

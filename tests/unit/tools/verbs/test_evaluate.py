@@ -16,7 +16,7 @@ from tests.bundles import make_bundle, pulses
 from tests.recordings import noise, trial_markers, write_recording
 from tests.ssvep_recordings import write_layout, write_session
 from tools.cli import main
-from tools.evaluation.report_data import read_folder
+from tools.evaluation.report.data import read_folder
 
 Capture = pytest.CaptureFixture[str]
 

@@ -17,7 +17,7 @@ from tests.bundles import make_bundle
 from tests.recordings import noise, trial_markers, write_recording
 from tests.report_rows import of_scores, row, selection
 from tools.cli import main
-from tools.evaluation.operating_points import METRICS
+from tools.evaluation.figures.operating_points import METRICS
 from tools.evaluation.rows import Row, read_rows, write_rows
 
 COLUMNS = "threshold,mcc,accuracy,precision,recall,f1,fnr,fpr,tp,tn,fp,fn"

@@ -1,0 +1,1 @@
+"""Figures made of saved rows, without decoding again."""

@@ -1,0 +1,1 @@
+"""Pages that a clinic can read: one evaluation, or several side by side."""
