@@ -8,17 +8,15 @@ and checkpoint, :meth:`Observer.on_step`. An observer changes no number of the t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch.optim import Optimizer
 
     from tools.training.data.examples import Examples
-    from tools.training.diagnostics.record import Alarm
+    from tools.training.diagnostics.record import Alarm, Part
     from tools.training.learner import Learner
-
-Part = Literal["data", "forward", "backward", "optimiser", "rest", "diagnostics"]
 
 
 @dataclass(frozen=True, slots=True)

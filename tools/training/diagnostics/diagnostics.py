@@ -13,9 +13,9 @@ from tools.training.observer import Observer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.training.diagnostics.record import Alarm
+    from tools.training.diagnostics.record import Alarm, Part
     from tools.training.diagnostics.settings import DiagnosticsSettings
-    from tools.training.observer import Part, Watched
+    from tools.training.observer import Watched
 
 
 def make_observer(settings: DiagnosticsSettings, folder: Path) -> Observer:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
         AttentionRecord,
         GradientRecord,
         Histogram,
+        Part,
         ResourceRecord,
         WeightRecord,
     )
-    from tools.training.observer import Part
 
 WIDTH_IN = 12.0
 DPI = 100

@@ -8,12 +8,15 @@ import msgspec
 
 from pipeline.spec import Settings
 from tools.training.checkpoint import write_whole
-from tools.training.observer import Part
+from tools.training.diagnostics.record import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T", bound=Settings)
+
+Part = Literal["data", "forward", "backward", "optimiser", "rest", "diagnostics"]
+"""Of a training step: what its time goes to."""
 
 
 class AttentionLook(Settings, frozen=True, kw_only=True):

@@ -18,12 +18,13 @@ from tools.training.diagnostics.batch_sweep import batch_bytes, kept_bytes, swee
 from tools.training.diagnostics.memory import peak_bytes, reset_peak, resident_bytes
 from tools.training.diagnostics.record import (
     BatchSize,
+    Part,
     ResourceRecord,
     Row,
     read_record,
     write_record,
 )
-from tools.training.observer import Observer, Part
+from tools.training.observer import Observer
 
 if TYPE_CHECKING:
     from pathlib import Path
