@@ -8,7 +8,6 @@ import msgspec
 
 from pipeline.spec import Settings
 from tools.training.checkpoint import write_whole
-from tools.training.diagnostics.record import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
