@@ -76,7 +76,7 @@ def test_whole_units_go_and_the_bundle_says_where_it_is_from(
     assert bundle.manifest.provenance.recipe["network"]["n_hidden"] == 6
     assert bundle.manifest.evaluation.verdict == "not evaluated"
     assert bundle.manifest.confidence is None
-    assert 0.3 < bundle.manifest.optimisation.sparsity == pytest.approx(told["sparsity"], abs=1e-6)
+    assert 0.2 < bundle.manifest.optimisation.sparsity == pytest.approx(told["sparsity"], abs=1e-6)
     assert set(bundle.manifest.optimisation.latency_ms) == {"p50", "p99"}
     assert [line["name"] for line in told["lines"]] == [
         "original",

@@ -25,7 +25,7 @@ from pipeline.errors import BundleError, RecordingError, UsageError
 from tools.compression.importance import magnitude, taylor
 from tools.compression.masks import hold, smallest_out, zeros_share
 from tools.compression.prune_bundle import Made, made_bundle
-from tools.compression.prune_exam import examine, race
+from tools.compression.prune_exam import Exam, race
 from tools.compression.prune_table import Line, PruneReport, packed_bytes
 from tools.compression.prune_tuning import Tuner, of_network
 from tools.compression.structured import choose, n_parameters, parse_amounts, remove, sparsity
@@ -51,7 +51,7 @@ RATE_SHARE = 0.25
 STEPS_SHARE = 0.25
 """Of the recipe's steps, for fine-tuning."""
 
-ORIGINAL, CUT = "original", "pruned, as it is"
+ORIGINAL, CUT, SCRATCH = "original", "pruned, as it is", "from scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Pruning:
                 paths[name] = Path(folder) / f"{k}.eegb"
                 manifest, files = self.made(network, found)
                 write_bundle(paths[name], manifest, files)
-            errors = examine(paths, sessions)
+            exam = Exam(paths, sessions)
             speeds = race(paths, sessions, n_blocks=asked.n_blocks, n_windows=asked.n_windows)
             networks = {ORIGINAL: self.network, **found.networks}
             lines = tuple(
@@ -143,11 +143,15 @@ class Pruning:
                     n_parameters=n_parameters(networks[name]),
                     size_bytes=model_bytes(load_bundle(path)),
                     packed_bytes=packed_bytes(load_bundle(path)),
-                    errors=errors[name],
+                    errors=exam.errors(name),
                     speed=speeds[name],
                 )
                 for name, path in paths.items()
             )
+        bought = None
+        if SCRATCH in found.networks:
+            more = exam.more(SCRATCH, found.kept)
+            bought = (more.estimate, more.low, more.high)
         kept = next(line for line in lines if line.name == found.kept)
         manifest, files = self.made(found.networks[found.kept], found, line=kept)
         digest = write_bundle(asked.out, manifest, files)
@@ -162,6 +166,7 @@ class Pruning:
             sparsity=found.sparsity,
             kept=found.kept,
             lines=lines,
+            bought=bought,
             notes=tuple(found.notes),
         )
 
@@ -298,9 +303,6 @@ class Pruning:
             networks[SCRATCH] = self.tuner.train_anew(fresh, name="scratch", n_steps=steps)
             notes.append(f"From scratch had as many steps as fine-tuning, {steps}, and no teacher.")
         return Found(networks, "fine-tuned", sparsity(self.network, tuned), notes)
-
-
-SCRATCH = "from scratch"
 
 
 def recipe_of(bundle: Bundle, network: Any) -> Recipe:

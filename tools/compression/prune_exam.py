@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engine import Engine
+    from tools.evaluation.resampling import Interval, Table
     from tools.training.evaluation import HeldOut
 
 N_WINDOWS = 500
@@ -52,37 +53,44 @@ class Speed(Settings, frozen=True, kw_only=True):
     ratio_p99_high: float
 
 
-def examine(paths: Mapping[str, Path], sessions: Sequence[HeldOut]) -> dict[str, Errors]:
-    """Return the errors of bundles by name, the original's first, on the same ``sessions``.
+class Exam:
+    """What bundles write of the same ``sessions``, by name, the original first.
 
     A draw of the bootstrap takes whole texts, and the same ones of all bundles.
 
     Raises:
         BundleError: one cannot be opened.
     """
-    truths = [session.text for session in sessions]
-    drawn = Resampling(truths, [""] * len(truths))
-    counted = sizes(truths, "characters")
-    tables = {}
-    with progress("scoring", total=len(paths) * len(sessions)) as bar:
-        for k, (name, path) in enumerate(paths.items()):
-            engine = open_engine(path)
-            said = []
-            for number, session in enumerate(sessions, start=1):
-                said.append(listen(engine, session.samples).transcript)
-                bar(k * len(sessions) + number)
-            tables[name] = drawn.table(edits(truths, said, "characters"), counted)
-    original = next(iter(tables.values()))
-    found = {}
-    for name, table in tables.items():
-        own, more = drawn.interval(table), drawn.difference(table, original)
-        found[name] = Errors(
+
+    def __init__(self, paths: Mapping[str, Path], sessions: Sequence[HeldOut]) -> None:
+        truths = [session.text for session in sessions]
+        self._drawn = Resampling(truths, [""] * len(truths))
+        self._tables: dict[str, Table] = {}
+        counted = sizes(truths, "characters")
+        with progress("scoring", total=len(paths) * len(sessions)) as bar:
+            for k, (name, path) in enumerate(paths.items()):
+                engine = open_engine(path)
+                said = []
+                for number, session in enumerate(sessions, start=1):
+                    said.append(listen(engine, session.samples).transcript)
+                    bar(k * len(sessions) + number)
+                wrong = edits(truths, said, "characters")
+                self._tables[name] = self._drawn.table(wrong, counted)
+
+    def errors(self, name: str) -> Errors:
+        """Return the errors of a bundle, and how many more they are than the original's."""
+        own = self._drawn.interval(self._tables[name])
+        more = self.more(name, next(iter(self._tables)))
+        return Errors(
             cer=own.estimate,
             cer_95=(own.low, own.high),
             more=more.estimate,
             more_95=(more.low, more.high),
         )
-    return found
+
+    def more(self, one: str, other: str) -> Interval:
+        """Return how much higher the error rate of ``one`` is than that of ``other``."""
+        return self._drawn.difference(self._tables[one], self._tables[other])
 
 
 def race(
