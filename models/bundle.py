@@ -50,6 +50,23 @@ def load_bundle(path: Path, *, pinned_sha256: str | None = None) -> Bundle:
     Raises:
         BundleError: anything missing, extra, changed, unsafe, too large or of a newer format.
     """
+    return _load(path, pinned_sha256)[0]
+
+
+def copy_bundle(source: Path, target: Path, *, pinned_sha256: str | None = None) -> str:
+    """Write a bundle again, verified, as folder or ``.eegb`` file; return its digest, the same.
+
+    Raises:
+        BundleError: as :func:`load_bundle`; or a folder in the way of ``target`` is no bundle.
+        OSError: the disk.
+    """
+    bundle, manifest_bytes = _load(source, pinned_sha256)
+    _write(target, manifest_bytes, bundle.files)
+    return bundle.sha256
+
+
+def _load(path: Path, pinned_sha256: str | None) -> tuple[Bundle, bytes]:
+    """Return a verified bundle, and its manifest as it stands in the file."""
     where = str(path)
     try:
         raw = _read_folder(path) if path.is_dir() else _read_zip(path)
@@ -66,7 +83,7 @@ def load_bundle(path: Path, *, pinned_sha256: str | None = None) -> Bundle:
     manifest = parse_manifest(manifest_bytes, where=f"{where}/{MANIFEST}")
     _check_files(raw, manifest.files, where)
     _check_models(raw, manifest, where)
-    return Bundle(manifest, sha256, raw)
+    return Bundle(manifest, sha256, raw), manifest_bytes
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
@@ -90,6 +107,12 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     for name in files:
         _check_name(name, str(path))
     _check_models(files, manifest, str(path))
+    _write(path, manifest_bytes, files)
+    return hashlib.sha256(manifest_bytes).hexdigest()
+
+
+def _write(path: Path, manifest_bytes: bytes, files: Mapping[str, bytes]) -> None:
+    """Put a bundle where it is asked for, whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".eegb":
@@ -98,7 +121,6 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     else:
         _write_folder(partial, manifest_bytes, files)
         _replace_folder(partial, path)
-    return hashlib.sha256(manifest_bytes).hexdigest()
 
 
 def _check_name(name: str, where: str) -> None:

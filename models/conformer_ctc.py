@@ -11,7 +11,8 @@ a call does not grow with the recording. Zeros at first are an empty past; ``fil
 the N have been. Layer norm throughout: a stream is a batch of one.
 
 B batch, T samples, C inputs, K the kernel's samples, P a patch, F frames, Q power features,
-D width, L blocks, H heads, N cached frames, W frames that a convolution sees.
+D width, L blocks, H heads, A what they span together, M channels of a convolution, N cached frames,
+W frames that a convolution sees.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class ConformerCtcSettings(NetworkSettings, frozen=True):
 
     ``kernel_samples`` is what the power features see, ``n_context`` how many earlier frames a block
     attends to, ``kernel_frames`` what its convolution sees, ``expansion`` how much wider than
-    ``n_width`` the feed-forward layers are inside.
+    ``n_width`` the feed-forward layers are inside. A network that was made smaller says what it has
+    left: ``head_width`` of each head, ``n_inner`` inside the feed-forward layers, ``n_mixed``
+    channels of the convolutions; None stands for what follows from the width.
     """
 
     kernel_samples: int = 40
@@ -44,6 +47,24 @@ class ConformerCtcSettings(NetworkSettings, frozen=True):
     kernel_frames: int = 7
     expansion: int = 2
     dropout: float = 0.0
+    head_width: int | None = None
+    n_inner: int | None = None
+    n_mixed: int | None = None
+
+    @property
+    def of_head(self) -> int:
+        """How wide one head is."""
+        return self.head_width or self.n_width // self.n_heads
+
+    @property
+    def inner(self) -> int:
+        """How wide the feed-forward layers are inside."""
+        return self.n_inner or self.expansion * self.n_width
+
+    @property
+    def mixed(self) -> int:
+        """How many channels the convolutions have."""
+        return self.n_mixed or self.n_width
 
 
 class ConformerCtc(CtcNetwork):
@@ -75,9 +96,9 @@ class ConformerCtc(CtcNetwork):
         return (
             torch.zeros(n_batch, s.kernel_samples - s.patch_samples, s.n_inputs),  # (B, K - P, C)
             torch.zeros(n_batch, s.n_context),  # (B, N), 1 where a frame has been
-            torch.zeros(s.n_blocks, n_batch, s.n_context, s.n_width),  # (L, B, N, D)
-            torch.zeros(s.n_blocks, n_batch, s.n_context, s.n_width),  # (L, B, N, D)
-            torch.zeros(s.n_blocks, n_batch, s.kernel_frames - 1, s.n_width),  # (L, B, W - 1, D)
+            torch.zeros(s.n_blocks, n_batch, s.n_context, s.n_heads * s.of_head),  # (L, B, N, A)
+            torch.zeros(s.n_blocks, n_batch, s.n_context, s.n_heads * s.of_head),  # (L, B, N, A)
+            torch.zeros(s.n_blocks, n_batch, s.kernel_frames - 1, s.mixed),  # (L, B, W - 1, M)
         )
 
     def encode(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -111,7 +132,11 @@ def _check(settings: ConformerCtcSettings) -> None:
     for name, least in (("n_blocks", 1), ("n_heads", 1), ("n_context", 1), ("kernel_frames", 2)):
         if getattr(settings, name) < least:
             raise ValueError(f"{name}: {getattr(settings, name)} must be >= {least}")
-    if settings.n_width % settings.n_heads:
+    for name in ("head_width", "n_inner", "n_mixed"):
+        width = getattr(settings, name)
+        if width is not None and width < 1:
+            raise ValueError(f"{name}: {width} must be >= 1")
+    if settings.head_width is None and settings.n_width % settings.n_heads:
         raise ValueError(
             f"n_width: {settings.n_width} must be a multiple of n_heads {settings.n_heads}"
         )
@@ -181,13 +206,12 @@ class Block(nn.Module):
 
 def feed_forward(settings: ConformerCtcSettings) -> nn.Sequential:
     """Return the feed-forward module, (B, F, D) to (B, F, D)."""
-    n_inside = settings.expansion * settings.n_width
     return nn.Sequential(
         nn.LayerNorm(settings.n_width),
-        nn.Linear(settings.n_width, n_inside),
+        nn.Linear(settings.n_width, settings.inner),
         nn.SiLU(),
         nn.Dropout(settings.dropout),
-        nn.Linear(n_inside, settings.n_width),
+        nn.Linear(settings.inner, settings.n_width),
         nn.Dropout(settings.dropout),
     )
 
@@ -199,9 +223,10 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.n_context = settings.n_heads, settings.n_context
         self.norm = nn.LayerNorm(settings.n_width)
-        self.project = nn.Linear(settings.n_width, 3 * settings.n_width)
+        n_all = settings.n_heads * settings.of_head
+        self.project = nn.Linear(settings.n_width, 3 * n_all)
         self.bias = nn.Parameter(torch.zeros(settings.n_heads, settings.n_context + 1))  # (H, N+1)
-        self.mix = nn.Linear(settings.n_width, settings.n_width)
+        self.mix = nn.Linear(n_all, settings.n_width)
 
     def forward(
         self, x: Tensor, groups: Groups, unseen: Tensor, keys: Tensor, values: Tensor
@@ -211,20 +236,20 @@ class Attention(nn.Module):
         ``unseen`` (B G, 1, S, N + S) is 0 where a frame may attend, far below where it may not.
         """
         n_frames = x.shape[1]
-        query, key, value = self.project(self.norm(x)).chunk(3, dim=2)  # (B, F, D) each
-        keys = torch.cat([keys, key], dim=1)  # (B, N + F, D)
-        values = torch.cat([values, value], dim=1)  # (B, N + F, D)
+        query, key, value = self.project(self.norm(x)).chunk(3, dim=2)  # (B, F, A) each
+        keys = torch.cat([keys, key], dim=1)  # (B, N + F, A)
+        values = torch.cat([values, value], dim=1)  # (B, N + F, A)
         attended = functional.scaled_dot_product_attention(
-            self._heads(groups.new(query)),  # (B G, H, S, D / H)
-            self._heads(groups.seen(keys)),  # (B G, H, N + S, D / H)
-            self._heads(groups.seen(values)),  # (B G, H, N + S, D / H)
+            self._heads(groups.new(query)),  # (B G, H, S, A / H)
+            self._heads(groups.seen(keys)),  # (B G, H, N + S, A / H)
+            self._heads(groups.seen(values)),  # (B G, H, N + S, A / H)
             attn_mask=self.bias[:, groups.distance] + unseen,  # (B G, H, S, N + S)
-        )  # (B G, H, S, D / H)
-        x = groups.joined(attended.transpose(1, 2).flatten(2), n_frames)  # (B, F, D)
+        )  # (B G, H, S, A / H)
+        x = groups.joined(attended.transpose(1, 2).flatten(2), n_frames)  # (B, F, A)
         return self.mix(x), keys[:, n_frames:], values[:, n_frames:]
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.n_heads, -1).transpose(1, 2)  # (B G, H, …, D / H)
+        return x.reshape(*x.shape[:2], self.n_heads, -1).transpose(1, 2)  # (B G, H, …, A / H)
 
 
 class Convolution(nn.Module):
@@ -232,17 +257,17 @@ class Convolution(nn.Module):
 
     def __init__(self, settings: ConformerCtcSettings) -> None:
         super().__init__()
-        n_width = settings.n_width
+        n_width, n_mixed = settings.n_width, settings.mixed
         self.norm = nn.LayerNorm(n_width)
-        self.gate = nn.Linear(n_width, 2 * n_width)
-        self.convolve = nn.Conv1d(n_width, n_width, settings.kernel_frames, groups=n_width)
-        self.norm_inside = nn.LayerNorm(n_width)
-        self.mix = nn.Linear(n_width, n_width)
+        self.gate = nn.Linear(n_width, 2 * n_mixed)
+        self.convolve = nn.Conv1d(n_mixed, n_mixed, settings.kernel_frames, groups=n_mixed)
+        self.norm_inside = nn.LayerNorm(n_mixed)
+        self.mix = nn.Linear(n_mixed, n_width)
 
     def forward(self, x: Tensor, convolved: Tensor) -> tuple[Tensor, Tensor]:
         """Return the convolution of ``x`` (B, F, D), and the W - 1 frames it needs next."""
-        gated = functional.glu(self.gate(self.norm(x)), dim=2)  # (B, F, D)
-        seen = torch.cat([convolved, gated], dim=1)  # (B, W - 1 + F, D)
-        y = self.convolve(seen.transpose(1, 2)).transpose(1, 2)  # (B, F, D)
+        gated = functional.glu(self.gate(self.norm(x)), dim=2)  # (B, F, M)
+        seen = torch.cat([convolved, gated], dim=1)  # (B, W - 1 + F, M)
+        y = self.convolve(seen.transpose(1, 2)).transpose(1, 2)  # (B, F, M)
         y = self.mix(functional.silu(self.norm_inside(y)))  # (B, F, D)
-        return y, seen[:, x.shape[1] :]  # (B, W - 1, D)
+        return y, seen[:, x.shape[1] :]  # (B, W - 1, M)

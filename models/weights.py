@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 
+EARLY = "early.safetensors"
+"""The same weights as they were early in the training, where it was asked to keep them."""
+
 
 def pack(family: str, network: CtcNetwork) -> tuple[NetworkOrigin, bytes]:
     """Return what goes into the manifest, and the bytes of ``weights.safetensors``."""
@@ -36,12 +39,25 @@ def unpack(bundle: Bundle) -> CtcNetwork:
     Raises:
         BundleError: it holds no weights, is of a family that is not ours, or they do not fit.
     """
+    return _unpack(bundle, WEIGHTS)
+
+
+def unpack_early(bundle: Bundle) -> CtcNetwork | None:
+    """Return the network as it was early in its training, None where nobody kept it.
+
+    Raises:
+        BundleError: as :func:`unpack`.
+    """
+    return _unpack(bundle, EARLY) if EARLY in bundle.files else None
+
+
+def _unpack(bundle: Bundle, name: str) -> CtcNetwork:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    origin, data = bundle.manifest.network, bundle.files.get(WEIGHTS)
+    origin, data = bundle.manifest.network, bundle.files.get(name)
     if origin is None or data is None:
-        raise BundleError(f"{bundle.manifest.name}: holds no {WEIGHTS}, wanted a trainable bundle")
+        raise BundleError(f"{bundle.manifest.name}: holds no {name}, wanted a trainable bundle")
     if origin.family not in FAMILIES:  # a bundle must not choose what is imported
         raise BundleError(
             f"network.family: got {origin.family!r}, wanted one of {', '.join(FAMILIES)}"
@@ -50,5 +66,5 @@ def unpack(bundle: Bundle) -> CtcNetwork:
     try:
         network.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{WEIGHTS}: does not fit {origin.family} ({error})") from None
+        raise BundleError(f"{name}: does not fit {origin.family} ({error})") from None
     return network

@@ -27,7 +27,7 @@ from runtime.inputs import StreamInputs
 from runtime.journal import Journal
 from runtime.lsl.log import hush_lsl
 from runtime.notify import Notifier
-from runtime.store import bundle_path
+from runtime.store import bundle_path, hold
 from runtime.stream_service import StreamService
 from runtime.transcript import new_session
 from runtime.wire.control import ControlServer
@@ -115,8 +115,8 @@ class Daemon:
             EegscribeError: the first fault that ends the daemon.
         """
         config = self._config
-        engines = self._open_engines()
         with ExitStack() as stack:
+            engines = self._open_engines(stack)
             journal = self._journal = Journal(
                 config.journal.path, sync=config.journal.sync, keep_days=config.journal.keep_days
             )
@@ -166,15 +166,17 @@ class Daemon:
             await self._run_streams(control, threads, _republish(unpublished, publisher, journal))
             self._notifier.stopping()
 
-    def _open_engines(self) -> dict[str, Engine]:
-        """Open each bundle once, however many streams share it."""
+    def _open_engines(self, stack: ExitStack) -> dict[str, Engine]:
+        """Open each bundle once, however many streams share it; nobody removes it meanwhile."""
         opened: dict[tuple[str, str | None], Engine] = {}
         engines = {}
         for settings in self._config.streams:
             key = (settings.bundle, settings.bundle_sha256)
             if key not in opened:
+                path = bundle_path(settings.bundle)
+                stack.enter_context(hold(path))
                 opened[key] = open_engine(
-                    bundle_path(settings.bundle),
+                    path,
                     pinned_sha256=settings.bundle_sha256,
                     providers=self._config.model.providers,
                     n_threads=self._config.model.threads,

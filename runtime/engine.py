@@ -74,9 +74,7 @@ class Engine:
         manifest = self.bundle.manifest
         if model is None:
             model = self.model()
-        stepper = _stepper(self.bundle, self.step_session)
-        if stepper is not None:
-            stepper.warm_up()
+        stepper = self.stepper()
         try:
             return Chain(
                 self.spec,
@@ -97,6 +95,13 @@ class Engine:
         model = OnnxModel(self.session, self.bundle.manifest.model)
         model.warm_up()
         return model
+
+    def stepper(self) -> OnnxStepper | None:
+        """Return the step decoder of a ``seq2seq`` head, warm; None where there is none."""
+        stepper = _stepper(self.bundle, self.step_session)
+        if stepper is not None:
+            stepper.warm_up()
+        return stepper
 
     def confidence(self, raw: float | None, *, tainted: bool) -> float | None:
         """Return the probability that a piece is exactly right; None where the bundle cannot say.

@@ -56,6 +56,11 @@ VERBS = {
     "train-lm": "make a language model of characters or words from text",
     "lexicon": "how words are pronounced, for a decoder that finds words",
     "import-speech": "a bundle from weights of a published speech neuroprosthesis",
+    "package": "a bundle as one file, or as a folder",
+    "models": "the local store: install, list, show, verify, remove, path",
+    "import-onnx": "a bundle from anybody's ONNX model",
+    "prune": "remove what a network can do without, fine-tune, and tell what it cost",
+    "export": "a bundle's network in another format or precision, proven equal",
     "schema": "the contracts as JSON Schema",
     "forget": "delete a session's finals and recordings",
 }

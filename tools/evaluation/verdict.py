@@ -9,6 +9,7 @@ import msgspec
 
 from models.bundle import load_bundle, write_bundle
 from models.manifest import Evaluation
+from runtime.store import is_stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,8 @@ KEY = "evaluation"
 
 def why_not(path: Path) -> str | None:
     """Return why a bundle cannot be written, None where it can."""
+    if is_stored(path):
+        return "bundles in the store are never altered; evaluate the file, then install it"
     folder = path.resolve().parent
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
 

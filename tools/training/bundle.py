@@ -13,7 +13,7 @@ import msgspec
 
 from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
-from models.weights import WEIGHTS, pack
+from models.weights import EARLY, WEIGHTS, pack
 from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
 from tools.digests import text_digest
 
@@ -51,6 +51,7 @@ def write_trained(
     origin: Origin,
     arpa: bytes | None,
     lexicon: bytes | None = None,
+    early: bytes | None = None,
 ) -> str:
     """Write the bundle and return its digest.
 
@@ -63,6 +64,7 @@ def write_trained(
         origin: for the manifest.
         arpa: the language model's file, None for none.
         lexicon: pronunciations of words, of which the model is then.
+        early: weights as they were early in the training, for the bundle to keep.
 
     Raises:
         BundleError: the result would be refused.
@@ -71,6 +73,8 @@ def write_trained(
     network_origin = None
     if recipe.keep_weights:
         network_origin, files[WEIGHTS] = pack(recipe.family, network)
+    if early is not None:
+        files[EARLY] = early
     if lexicon is not None:
         files[LEXICON] = lexicon
     if arpa is not None:

@@ -22,6 +22,9 @@ COUNTERS = "counters.json"
 METRICS = "metrics.jsonl"
 PLAN = "plan.json"
 
+EARLY = "early.safetensors"
+"""Weights kept after ``keep_early`` steps."""
+
 KEPT = "minutes-*.safetensors"
 """Weights kept on the way, for the curve of errors against minutes of training."""
 

@@ -98,6 +98,10 @@ class CtcLearner(Learner):
 
     def loss(self, batch: Batch, *, progress: float) -> Tensor:
         """Return nats a symbol, as CTC counts them, and those of timing."""
+        return self.loss_and_scores(batch)[0]
+
+    def loss_and_scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss, and the symbols' scores (B, F, V) of every frame."""
         samples = self.tensor(batch.samples)  # (B, T, C)
         state = tuple(s.to(samples.device) for s in self.network.initial_state(len(samples)))
         frames = self.network.encode(samples, *state)[0]  # (B, F, H)
@@ -112,7 +116,7 @@ class CtcLearner(Learner):
         )
         timing = self.timing_loss(frames, self.tensor(batch.on), n_frames)
         self.parts = {"ctc": ctc.detach(), "timing": timing.detach()}
-        return ctc + self.settings.timing_weight * timing
+        return ctc + self.settings.timing_weight * timing, scores
 
     def measure(self, batch: Batch) -> dict[str, Tensor | float]:
         """Return the loss, and the greedy reading's errors per symbol of the truth."""

@@ -175,6 +175,7 @@ class Training:
                 if on_step is not None:
                     on_step(self.step)
                 self._keep()
+                self._keep_early()
                 if self.is_over or self._is_due(settings.checkpoint_every):
                     rows = self._save()
                     if on_rows is not None:
@@ -293,6 +294,13 @@ class Training:
             checkpoint.save(self._folder, counters, tensors)
             self._observer.on_save(self.step)
         return rows
+
+    def _keep_early(self) -> None:
+        """Keep the network's weights where so few steps are done as was asked for."""
+        if self.settings.keep_early == self.step and self._fabric.is_global_zero:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            weights = self.learner.network.state_dict()
+            checkpoint.write_tensors(self._folder / checkpoint.EARLY, weights)
 
     def _skip_kept(self) -> None:
         while self._keep_at_s and self._keep_at_s[0] <= self._trained_s:

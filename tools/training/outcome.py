@@ -36,6 +36,7 @@ def write_bundle_of(path: Path, network: Any, course: Course, task: Task) -> str
         ExportError: the exported model does not compute what the network computes.
         BundleError: the result would be refused.
     """
+    early = course.folder / checkpoint.EARLY
     return write_trained(
         path,
         network,
@@ -45,6 +46,7 @@ def write_bundle_of(path: Path, network: Any, course: Course, task: Task) -> str
         origin=Origin(path.stem, task.data, task.readme, texts=task.seen),
         arpa=task.arpa,
         lexicon=task.lexicon,
+        early=early.read_bytes() if early.is_file() else None,
     )
 
 

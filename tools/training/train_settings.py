@@ -21,6 +21,9 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
     ``patience`` the training ends after so many of these without a smaller ``monitor``, and
     the weights of the smallest are kept.
 
+    With ``keep_early`` the bundle also holds the weights after so many steps, for ``prune`` to
+    rewind to.
+
     Raises:
         ValueError: a number is out of its range; names it.
     """
@@ -36,6 +39,7 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
     validate_every: int = 0
     patience: int = 0
     monitor: str = "loss"
+    keep_early: int = 0
 
     def __post_init__(self) -> None:
         least = {
@@ -45,6 +49,7 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
             "checkpoint_every": 1,
             "validate_every": 0,
             "patience": 0,
+            "keep_early": 0,
             "rate": 0.0,
             "weight_decay": 0.0,
             "largest_gradient": 0.0,

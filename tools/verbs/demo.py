@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from runtime.paradigm import fold_text
+from tools.bundle_argument import bundle_argument
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,7 +34,9 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--text", default=TEXT, help="a-z, space, apostrophe, '.', ',' and '?'")
     parser.add_argument("--json", action="store_true", help="JSON lines, the last one a summary")
-    parser.add_argument("--bundle", type=Path, help="another bundle than the one that ships")
+    parser.add_argument(
+        "--bundle", type=bundle_argument, metavar="B", help="another bundle than the one that ships"
+    )
     parser.add_argument("--seed", type=int, help="of the simulated session; random where not given")
     parser.set_defaults(run=run)
 

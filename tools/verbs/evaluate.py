@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
+from tools.bundle_argument import BUNDLE_HELP, bundle_argument
 from tools.progress import progress
 from tools.trials import parse_trials
 
@@ -58,7 +59,7 @@ def add_parser(verbs: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("bundle", type=Path, help="folder or .eegb file")
+    add("bundle", type=bundle_argument, help=BUNDLE_HELP)
     add("recordings", type=Path, nargs="+", metavar="REC", help="labelled, not trained on")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the report")
     add(
@@ -79,7 +80,12 @@ def add_parser(verbs: Any) -> None:
     add("--train-text", type=Path, help="texts trained on, one a line")
     add("--trained-on", type=Path, nargs="+", metavar="REC", help="for full: calibrated on these")
     add("--layout", type=Path, help="for full: calibrated with this")
-    add("--noise-trained", type=Path, metavar="B", help="the same system, trained on noise")
+    add(
+        "--noise-trained",
+        type=bundle_argument,
+        metavar="B",
+        help="the same system, trained on noise",
+    )
     add("--keep-bundle", action="store_true", help="leave the bundle as it is")
     add("--json", action="store_true", help="JSON lines, the last one a summary")
     parser.set_defaults(run=run)

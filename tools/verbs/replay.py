@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.markers import PAUSE, RESUME
 from pipeline.spec import SelectionDecoder
 from runtime.wire.messages import Final, as_object, canonical, is_canonical, topic_of
+from tools.bundle_argument import BUNDLE_HELP, bundle_argument
 from tools.progress import progress
 from tools.trials import check_trials, count_trials, parse_trials
 
@@ -37,7 +38,7 @@ def add_parser(verbs: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("recording", type=Path, help="XDF, FIF, EDF, BDF, BrainVision or EEGLAB")
-    parser.add_argument("--bundle", type=Path, help="folder or .eegb file")
+    parser.add_argument("--bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
     parser.add_argument("--speed", default=None, help="max (the default with a bundle) or a factor")
     parser.add_argument("--canonical", action="store_true", help="what every replay must repeat")
     parser.add_argument("--json", action="store_true", help="JSON lines, the last one a summary")

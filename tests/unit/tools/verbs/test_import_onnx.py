@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from models.bundle import load_bundle
+from models.onnx_backend import OnnxModel, open_session
+from runtime.engine import open_engine
+from tests.foreign_models import external_data, foreign_ctc, foreign_scores
+from tools.cli import main
+
+VOCABULARY = "a\nb\n<space>\n<blank>\nc\n"
+
+
+def run(tmp_path: Path, model: Path, *more: str, head: str = "ctc", kind: str = "logits") -> int:
+    vocabulary = tmp_path / "vocabulary.txt"
+    if not vocabulary.exists():
+        vocabulary.write_text(VOCABULARY)
+    words = ["import-onnx", str(model), "--head", head, "--output-kind", kind]
+    words += ["--vocabulary", str(vocabulary), "--rate", "250"]
+    words += ["--out", str(tmp_path / "b.eegb"), *more]
+    return main(words if "--channels" in more else [*words, "--channels", "Fz,Cz,Pz"])
+
+
+@pytest.mark.parametrize(
+    "layout", ["batch,time,channels", "batch,1,channels,time", "time,batch,channels"]
+)
+@pytest.mark.parametrize(
+    "output_layout", ["batch,time,symbols", "time,1,batch,symbols", "batch,symbols,time"]
+)
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "log-probabilities"])
+def test_any_layout_gives_the_same_log_probabilities(
+    tmp_path: Path, layout: str, output_layout: str, kind: str
+) -> None:
+    path = foreign_ctc(
+        tmp_path / "m.onnx", layout=layout, output_layout=output_layout, kind=kind, is_free=True
+    )
+    pipeline = tmp_path / "p.toml"
+    pipeline.write_text('[window]\nkind = "sliding"\nwindow_samples = 20\nhop_samples = 5\n')
+    more = ("--layout", layout, "--output-layout", output_layout, "--pipeline", str(pipeline))
+    assert run(tmp_path, path, *more, kind=kind) == 0
+    bundle = load_bundle(tmp_path / "b.eegb")
+    assert bundle.manifest.model.input.shape == (1, 20, 3)
+    assert bundle.manifest.pipeline.vocabulary == ("", "a", "b", " ", "c")
+    plain = foreign_ctc(tmp_path / "plain.onnx", layout="batch,time,channels")
+    window = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
+    logits = session.run(None, {"x": window[np.newaxis]})[0][0][:, [3, 0, 1, 2, 4]]
+    wanted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    got = OnnxModel(open_session(bundle), bundle.manifest.model).run(window)
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_a_bundle_says_where_it_came_from_and_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", has_state=True, is_free=True, opset=13)
+    pipeline = tmp_path / "p.toml"
+    pipeline.write_text(
+        "[[bands]]\nlow_hz = 1.0\nhigh_hz = 40.0\n[normalise]\nkind = 'running'\n"
+        "[window]\nkind = 'sliding'\nwindow_samples = 20\nhop_samples = 20\n"
+    )
+    more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline), "--state", "h0=hn")
+    assert run(tmp_path, path, *more, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["states"] == 1
+    assert told["difference"] < 1e-5
+    engine = open_engine(tmp_path / "b.eegb")
+    manifest = engine.bundle.manifest
+    assert list(manifest.provenance.data) == ["m.onnx"]
+    assert manifest.provenance.recipe["foreign"]["producer"] == "someone"
+    assert manifest.evaluation.verdict == "not evaluated"
+    assert len(manifest.pipeline.bands[0].sos) == 4
+
+
+def test_half_precision_says_so(tmp_path: Path) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", is_half=True)
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    assert load_bundle(tmp_path / "b.eegb").manifest.model.precision == "float16"
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "kind", "said"),
+    [
+        ({}, ("--layout", "batch,time,channels"), "logits", "wanted (1, 3, 3)"),
+        ({}, ("--layout", "batch,time"), "logits", "wanted each of batch, time, channels once"),
+        ({}, ("--channels", "4"), "logits", "input x: is (1, 3, 20)"),
+        ({}, (), "probabilities", "are no probabilities"),
+        ({"kind": "probabilities"}, (), "logits", "--output-kind probabilities, not logits"),
+        ({"kind": "log-probabilities"}, (), "logits", "--output-kind log-probabilities"),
+        ({"is_free": True}, (), "logits", "no [window]"),
+        ({"has_state": True}, (), "logits", "--input: got none, wanted one of x, h0"),
+        ({"has_state": True}, ("--state", "h0=h1"), "logits", "wanted one of the inputs"),
+        ({"domain": "their.own"}, (), "logits", "operators of domain 'their.own'"),
+        ({"opset": 999}, (), "logits", "opset 999"),
+        ({}, ("--output-layout", "time,batch,symbols"), "logits", "wanted 1 for batch"),
+        ({}, ("--output-layout", "batch,1,time,symbols"), "logits", "is of shape (1, 4, 5)"),
+    ],
+)
+def test_what_is_not_as_it_was_said_is_refused_in_one_sentence(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object],
+    more: tuple[str, ...],
+    kind: str,
+    said: str,
+) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", **changes)  # type: ignore[arg-type]
+    if "--layout" not in more:
+        more = (*more, "--layout", "batch,channels,time")
+    assert run(tmp_path, path, *more, kind=kind) in {2, 65}
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "b.eegb").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\nb\nc\nd\ne\n", "wanted <blank> on one line"),
+        ("a\n<blank>\nb\n", "gives 5 symbols, the vocabulary has 3"),
+        ("a\n\nb\n", "line 2: empty"),
+        ("a\na\n", "line 2: 'a' is there already"),
+    ],
+)
+def test_a_vocabulary_that_does_not_fit_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "vocabulary.txt").write_text(text)
+    path = foreign_ctc(tmp_path / "m.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert said in capsys.readouterr().err
+
+
+def test_weights_in_another_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = external_data(tmp_path / "m.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert "external data" in capsys.readouterr().err
+
+
+def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    for data in (b"", b"PK\x03\x04", onnx.ModelProto().SerializeToString()):
+        path.write_bytes(data)
+        assert run(tmp_path, path) == 65
+    assert run(tmp_path, tmp_path / "none.onnx") == 65
+
+
+def selection(tmp_path: Path, groups: str = "") -> tuple[str, ...]:
+    pipeline = tmp_path / "p.toml"
+    pipeline.write_text(
+        "[window]\nkind = 'event'\noffset_samples = 0\nlength_samples = 20\n"
+        f"checkpoints_samples = [10, 20]\n{groups}"
+    )
+    (tmp_path / "vocabulary.txt").write_text("A\nB\n")
+    layouts = ("--layout", "batch,1,channels,time", "--output-layout", "batch,time,symbols")
+    return (*layouts, "--pipeline", str(pipeline))
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_a_score_of_one_stimulus_is_the_log_of_its_odds(tmp_path: Path, n_columns: int) -> None:
+    path = foreign_scores(tmp_path / "m.onnx", n_columns=n_columns)
+    more = selection(tmp_path, groups="[groups]\nr1 = ['A']\nr2 = ['B']\n")
+    assert run(tmp_path, path, *more, head="selection") == 0
+    bundle = load_bundle(tmp_path / "b.eegb")
+    assert bundle.manifest.model.output.shape == (1, 2, 1)
+    window = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    raw = session.run(None, {"x": window.T[np.newaxis, np.newaxis]})[0][0]
+    wanted = raw if n_columns == 1 else raw[:, 1:] - raw[:, :1]
+    got = OnnxModel(open_session(bundle), bundle.manifest.model).run(window)
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_early_scores_that_hear_later_samples_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = foreign_scores(tmp_path / "m.onnx", n_columns=2, is_late=True)
+    assert run(tmp_path, path, *selection(tmp_path), head="selection") == 65
+    assert "row 0 of its output depends on samples after 10" in capsys.readouterr().err
+
+
+def test_the_pipeline_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx")
+    pipeline = tmp_path / "p.toml"
+    for text, said in (
+        ("[[bands]]\nlow = 1", "unknown field `low`"),
+        ("[[bands]]\nlow_hz = 200.0", "band.low_hz"),
+        ("[window]\nkind='sliding'\nwindow_samples=20\nhop_samples=3", "whole frames"),
+        ("x = ", "not TOML"),
+    ):
+        pipeline.write_text(text)
+        more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline))
+        assert run(tmp_path, path, *more) in {2, 65}
+        assert said in capsys.readouterr().err

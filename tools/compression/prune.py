@@ -1,0 +1,369 @@
+"""A bundle in, a smaller bundle out: what is removed, what training makes good again, what it cost.
+
+    bundle ─▶ network, recipe ─▶ one of the methods ─▶ candidates by name, the last of them kept
+           ─▶ each written as a bundle ─▶ same texts, same hops ─▶ the table and the kept bundle
+
+A pruning that was killed goes on where it was when the same command is given again: scores and
+choices are functions of bundle and data, and the trainings between keep checkpoints.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import torch
+
+from models.bundle import load_bundle, write_bundle
+from models.families import build
+from models.weights import unpack, unpack_early
+from pipeline.errors import BundleError, RecordingError, UsageError
+from tools.compression.importance import magnitude, taylor
+from tools.compression.masks import hold, smallest_out, zeros_share
+from tools.compression.prune_bundle import Made, made_bundle
+from tools.compression.prune_exam import Exam, race
+from tools.compression.prune_table import Line, PruneReport, packed_bytes
+from tools.compression.prune_tuning import Tuner, of_network
+from tools.compression.structured import choose, n_parameters, parse_amounts, remove, sparsity
+from tools.compression.units import groups_of
+from tools.training import checkpoint
+from tools.training.course import Course, make_task
+from tools.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.bundle import Bundle
+    from tools.compression.importance import Importance
+    from tools.compression.structured import Amounts, Kept
+    from tools.training.evaluation import HeldOut
+    from tools.training.tasks import Task
+
+Method = Literal["magnitude", "structured", "iterative", "lottery"]
+
+RATE_SHARE = 0.25
+"""Of the recipe's rate: what is left is to be mended, not learnt anew."""
+
+STEPS_SHARE = 0.25
+"""Of the recipe's steps, for fine-tuning."""
+
+ORIGINAL, CUT, SCRATCH = "original", "pruned, as it is", "from scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for; ``paths`` of recordings, none for the simulated person.
+
+    ``n_steps`` of fine-tuning and its ``rate`` follow from the recipe where they are None; an
+    iterative pruning divides the steps among its ``n_rounds``. ``n_texts`` bounds how many held-out
+    texts are heard. ``is_scratch``: a network of the final size is trained from nothing for as many
+    steps, to be compared.
+    """
+
+    bundle: Path
+    out: Path
+    method: Method
+    amount: str
+    paths: tuple[Path, ...] = ()
+    importance: Importance = "taylor"
+    n_batches: int = 8
+    n_steps: int | None = None
+    rate: float | None = None
+    n_rounds: int = 3
+    n_texts: int | None = None
+    n_blocks: int = 20
+    n_windows: int = 200
+    is_scratch: bool = False
+    cache: Path | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """Networks by name behind the original, in the order of the table; ``kept`` is the result.
+
+    ``notes`` are sentences for under the table.
+    """
+
+    networks: dict[str, Any]
+    kept: str
+    sparsity: float
+    notes: list[str] = field(default_factory=list)
+
+
+class Pruning:
+    """One pruning of one bundle.
+
+    Raises:
+        BundleError: the bundle holds no network of ours, or was not trained here.
+        UsageError: what is asked contradicts itself or the bundle.
+        RecordingError: the recordings cannot be used, or are not what the bundle hears.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.parent = load_bundle(asked.bundle)
+        self.network: Any = unpack(self.parent)
+        self.recipe = recipe_of(self.parent, self.network)
+        self.family = self.recipe.family
+        self.folder = asked.out.with_name(f"{asked.out.name}.pruning")
+        self.task = task_of(self.parent, self.recipe, asked, self.folder)
+        self.groups = groups_of(self.family, self.network.settings)
+        self.tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
+        steps = self.recipe.training.n_steps
+        self.n_steps = asked.n_steps or max(1, round(STEPS_SHARE * steps))
+        self.rate = asked.rate or RATE_SHARE * self.recipe.training.rate
+
+    def run(self) -> PruneReport:
+        """Prune, fine-tune, compare, and write the bundle."""
+        asked = self.asked
+        methods = {
+            "structured": self.structured,
+            "iterative": self.iterative,
+            "magnitude": self.single_weights,
+            "lottery": self.lottery,
+        }
+        found = methods[asked.method]()
+        sessions = self.sessions()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {ORIGINAL: asked.bundle}
+            for k, (name, network) in enumerate(found.networks.items()):
+                paths[name] = Path(folder) / f"{k}.eegb"
+                manifest, files = self.made(network, found)
+                write_bundle(paths[name], manifest, files)
+            exam = Exam(paths, sessions)
+            speeds = race(paths, sessions, n_blocks=asked.n_blocks, n_windows=asked.n_windows)
+            networks = {ORIGINAL: self.network, **found.networks}
+            lines = tuple(
+                Line(
+                    name=name,
+                    n_parameters=n_parameters(networks[name]),
+                    size_bytes=model_bytes(load_bundle(path)),
+                    packed_bytes=packed_bytes(load_bundle(path)),
+                    errors=exam.errors(name),
+                    speed=speeds[name],
+                )
+                for name, path in paths.items()
+            )
+        bought = None
+        if SCRATCH in found.networks:
+            more = exam.more(SCRATCH, found.kept)
+            bought = (more.estimate, more.low, more.high)
+        kept = next(line for line in lines if line.name == found.kept)
+        manifest, files = self.made(found.networks[found.kept], found, line=kept)
+        digest = write_bundle(asked.out, manifest, files)
+        return PruneReport(
+            bundle=asked.out.name,
+            sha256=digest,
+            parent=self.parent.sha256,
+            method=asked.method,
+            amount=asked.amount,
+            data=self.task.kind,
+            n_texts=len(sessions),
+            sparsity=found.sparsity,
+            kept=found.kept,
+            lines=lines,
+            bought=bought,
+            notes=tuple(found.notes),
+        )
+
+    def clean_up(self) -> None:
+        """Remove the trainings that were kept on their way."""
+        for folder in sorted(self.folder.glob("*")):
+            checkpoint.remove(folder)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def structured(self) -> Found:
+        """Remove whole units at once, then train what is left."""
+        cut = remove(self.network, self.family, self.chosen(self.network, self.amounts()))
+        tuned = self.tuner.tune(cut, name="tuned", n_steps=self.n_steps, rate=self.rate)
+        return self._with_scratch(cut, tuned)
+
+    def iterative(self) -> Found:
+        """Remove a part of the units, train, and so on: the last round leaves what was asked."""
+        amounts, n_rounds = self.amounts(), self.asked.n_rounds
+        network, groups = self.network, self.groups
+        wanted = {g.name: g.n_units for g in groups}
+        n_steps = max(1, self.n_steps // n_rounds)
+        for number in range(1, n_rounds + 1):
+            # Of what there was, so that the last round arrives where one cut would.
+            so_far = {kind: share * number / n_rounds for kind, share in amounts.items()}
+            kept = self.chosen(network, so_far, of=wanted)
+            network = remove(network, self.family, kept)
+            name = f"round-{number}"
+            network = self.tuner.tune(network, name=name, n_steps=n_steps, rate=self.rate)
+        cut = remove(self.network, self.family, self.chosen(self.network, amounts))
+        return self._with_scratch(cut, network)
+
+    def single_weights(self) -> Found:
+        """Set single weights to zero and train the others."""
+        amount = one_share(self.asked.amount)
+        cut = copy.deepcopy(self.network)
+        masks = smallest_out(cut, amount)
+        hold(cut, masks)
+        tuned = self.tuner.tune(
+            cut,
+            name="tuned",
+            n_steps=self.n_steps,
+            rate=self.rate,
+            hold=lambda network: hold(network, masks),
+        )
+        share = zeros_share(tuned)
+        note = (
+            f"{share:.1%} of the parameters are zero and stay in the file: it is smaller only where"
+            " it is packed, and a dense runtime is not faster by it."
+        )
+        return Found({CUT: cut, "fine-tuned": tuned}, "fine-tuned", share, [note])
+
+    def lottery(self) -> Found:
+        """Choose units of the trained network, take their early weights, and train those."""
+        early, what = unpack_early(self.parent), "the weights kept early in the training"
+        if early is None:
+            seed, what = self.recipe.training.seed, "the very first weights, as none were kept"
+            early = build(self.family, msgspec.to_builtins(self.network.settings), seed=seed)
+        kept = self.chosen(self.network, self.amounts())
+        ticket = remove(early, self.family, kept)
+        seed = self.recipe.training.seed + 1
+        fresh = build(self.family, msgspec.to_builtins(ticket.settings), seed=seed)
+        n_steps = self.asked.n_steps or self.recipe.training.n_steps
+        networks = {
+            CUT: remove(self.network, self.family, kept),
+            "ticket": self.tuner.train_anew(ticket, name="ticket", n_steps=n_steps),
+            SCRATCH: self.tuner.train_anew(fresh, name="scratch", n_steps=n_steps),
+        }
+        note = f"The ticket began with {what}; both it and the network from scratch had {n_steps}"
+        return Found(
+            networks, "ticket", sparsity(self.network, ticket), [f"{note} steps and no teacher."]
+        )
+
+    def amounts(self) -> Amounts:
+        """Return the share that goes of each kind of units."""
+        return parse_amounts(self.asked.amount, self.family)
+
+    def scores(self, network: Any) -> dict[str, Tensor]:
+        """Return how much each unit of ``network`` is worth."""
+        groups = groups_of(self.family, network.settings)
+        if self.asked.importance == "magnitude":
+            return magnitude(network, groups)
+        learner = self.tuner.learner(copy.deepcopy(network), is_taught=False)
+        examples = self.tuner.onward()
+        return taylor(learner, groups, examples, n_batches=self.asked.n_batches)
+
+    def chosen(self, network: Any, amounts: Amounts, of: dict[str, int] | None = None) -> Kept:
+        """Return the units that stay of ``network``, shares being of what it has, or ``of``."""
+        return choose(
+            groups_of(self.family, network.settings), self.scores(network), amounts, of=of
+        )
+
+    def held_batches(self) -> list[Any]:
+        """Return batches that were not learnt from, where there are any, nor calibrated with."""
+        examples, n = self.task.validation, self.asked.n_batches
+        first = 0
+        if examples is None:
+            examples, first = self.tuner.onward(), n
+        return [examples.batch(first + k, progress=1.0) for k in range(n)]
+
+    def sessions(self) -> list[HeldOut]:
+        """Return what is heard in the end.
+
+        Raises:
+            RecordingError: nothing is held out.
+        """
+        found = self.task.exam().held_out[: self.asked.n_texts]
+        if not found:
+            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
+        return found
+
+    def made(self, network: Any, found: Found, *, line: Line | None = None) -> Made:
+        """Return manifest and files of a bundle of ``network``, with figures where measured."""
+        share = found.sparsity if network is found.networks[found.kept] else 0.0
+        recipe = of_network(self.recipe, network)
+        return made_bundle(
+            self.asked.out.stem,
+            self.parent,
+            network,
+            recipe,
+            self.task,
+            sparsity=share,
+            latency_ms={} if line is None else line.latency_ms(),
+        )
+
+    def _with_scratch(self, cut: Any, tuned: Any) -> Found:
+        """Return both, and on request what training from nothing gives at this size."""
+        networks = {CUT: cut, "fine-tuned": tuned}
+        notes = []
+        if self.asked.is_scratch:
+            seed = self.recipe.training.seed + 1
+            fresh = build(self.family, msgspec.to_builtins(tuned.settings), seed=seed)
+            steps = self.n_steps
+            networks[SCRATCH] = self.tuner.train_anew(fresh, name="scratch", n_steps=steps)
+            notes.append(f"From scratch had as many steps as fine-tuning, {steps}, and no teacher.")
+        return Found(networks, "fine-tuned", sparsity(self.network, tuned), notes)
+
+
+def recipe_of(bundle: Bundle, network: Any) -> Recipe:
+    """Return the recipe that the bundle's network was trained by, with its present shape.
+
+    Raises:
+        BundleError: it has none, as it was not trained here.
+    """
+    name, found = bundle.manifest.name, bundle.manifest.provenance.recipe
+    if not found:
+        raise BundleError(f"{name}: provenance.recipe: got none, wanted a bundle made by train")
+    try:
+        return of_network(msgspec.convert(found, Recipe), network)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"{name}: provenance.recipe: {error}") from None
+
+
+def task_of(bundle: Bundle, recipe: Recipe, asked: Asked, folder: Path) -> Task:
+    """Return the task that goes on from where the bundle's training was.
+
+    Raises:
+        UsageError: simulated and recorded data are mixed up.
+        RecordingError: recordings that the bundle's pipeline does not hear.
+    """
+    is_simulated = "simulated" in bundle.manifest.provenance.data
+    if is_simulated == bool(asked.paths):
+        wanted = "--simulate" if is_simulated else "recordings"
+        raise UsageError(
+            f"{bundle.manifest.name}: was trained on"
+            f" {'the simulated person' if is_simulated else 'recordings'}, wanted {wanted}"
+        )
+    task = make_task(Course(recipe, asked.paths, folder, cache=asked.cache), arpa=b"")
+    for name in ("rate_hz", "channels", "vocabulary", "bands", "reference", "normalise", "window"):
+        got, wanted = getattr(task.spec, name), getattr(bundle.manifest.pipeline, name)
+        if got != wanted:
+            raise RecordingError(
+                f"{name} of the data: got {got}, the bundle {bundle.manifest.name} wants {wanted}"
+            )
+    return task
+
+
+def one_share(text: str) -> float:
+    """Return the share that ``--amount`` names.
+
+    Raises:
+        UsageError: it is no number in [0, 1).
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 < share < 1.0:
+        raise UsageError(f"--amount: got {text!r}, wanted a share above 0 and below 1")
+    return share
+
+
+def model_bytes(bundle: Bundle) -> int:
+    """Return how large the files that run are."""
+    return sum(len(data) for name, data in bundle.files.items() if name.endswith(".onnx"))
+
+
+def use_one_thread() -> None:
+    """Compute as the daemon does, so that a pruning gives the same weights every time."""
+    torch.set_num_threads(1)

@@ -1,0 +1,91 @@
+"""The bundle of a pruned network: its parent's in all but the network and what is known of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from models.golden import GOLDEN
+from models.manifest import Evaluation, Manifest, Optimisation
+from models.weights import EARLY, WEIGHTS, pack
+from tools.training.bundle import PACKAGES
+from tools.training.heads import head_of
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from tools.training.recipe import Recipe
+    from tools.training.tasks import Task
+
+Made = tuple[Manifest, dict[str, bytes]]
+
+README = """
+## Pruned
+
+Made of the bundle whose manifest has the digest `{parent}`. Nothing that was said of that one's
+errors holds of this one.
+"""
+
+
+def made_bundle(
+    name: str,
+    parent: Bundle,
+    network: Any,
+    recipe: Recipe,
+    task: Task,
+    *,
+    sparsity: float,
+    latency_ms: dict[str, float],
+) -> Made:
+    """Return manifest and files; golden vectors are made anew, the verdict and confidence dropped.
+
+    Args:
+        name: of the bundle.
+        parent: what it is made of: pipeline, language model and README go on.
+        network: pruned.
+        recipe: with the network's shape.
+        task: for the example that golden vectors are made of.
+        sparsity: share of the parent's parameters that are gone, or zero.
+        latency_ms: what was measured, empty for nothing.
+
+    Raises:
+        ExportError: the exported model does not compute what the network computes.
+    """
+    before = parent.manifest
+    exports = head_of(recipe.family).export(network, before.pipeline, task.example)
+    replaced = {before.model.path, GOLDEN, WEIGHTS, EARLY}
+    if before.step is not None:
+        replaced.add(before.step.path)
+    files = {name: data for name, data in parent.files.items() if name not in replaced}
+    origin, weights = pack(recipe.family, network)
+    files |= exports.files | {WEIGHTS: weights}
+    readme = files.get("README.md", b"").decode("utf-8", "replace").split("\n## Pruned\n")[0]
+    files["README.md"] = (readme + README.format(parent=parent.sha256)).encode()
+    provenance = msgspec.structs.replace(
+        before.provenance,
+        command=shlex.join(["eegscribe", *sys.argv[1:]]),
+        parent=parent.sha256,
+        versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
+        recipe=msgspec.to_builtins(recipe),
+    )
+    manifest = msgspec.structs.replace(
+        before,
+        name=name,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=exports.model,
+        step=exports.step,
+        network=origin,
+        confidence=None,
+        provenance=provenance,
+        evaluation=Evaluation(),
+        optimisation=Optimisation(
+            sparsity=round(sparsity, 6),
+            size_bytes=sum(len(data) for name, data in files.items() if name.endswith(".onnx")),
+            latency_ms=latency_ms,
+        ),
+    )
+    return manifest, files

@@ -1,0 +1,151 @@
+"""How wrong pruned networks are beside the original, and how fast: same texts, same hops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.golden import draw_tokens
+from pipeline.filters import FilterChain
+from pipeline.spec import Settings, SlidingWindow
+from runtime.engine import open_engine
+from tools.compression.timing import percentiles_ms, ratio, time_blocks
+from tools.evaluation.edits import edits, sizes
+from tools.evaluation.resampling import Resampling
+from tools.progress import progress
+from tools.training.listening import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from runtime.engine import Engine
+    from tools.evaluation.resampling import Interval, Table
+    from tools.training.evaluation import HeldOut
+
+N_WINDOWS = 500
+"""Hops of the held-out recordings that are timed."""
+
+N_STEPS = 12
+"""Symbols that a hop of a sequence-to-sequence network writes while it is timed."""
+
+
+class Errors(Settings, frozen=True, kw_only=True):
+    """A character error rate, and how much more it is than the original's; 95 % over texts."""
+
+    cer: float
+    cer_95: tuple[float, float]
+    more: float
+    more_95: tuple[float, float]
+
+
+class Speed(Settings, frozen=True, kw_only=True):
+    """Milliseconds a hop, and how long it takes against the original's in the same blocks."""
+
+    p50_ms: float
+    p99_ms: float
+    ratio_p50: float
+    ratio_p50_high: float
+    ratio_p99: float
+    ratio_p99_high: float
+
+
+class Exam:
+    """What bundles write of the same ``sessions``, by name, the original first.
+
+    A draw of the bootstrap takes whole texts, and the same ones of all bundles.
+
+    Raises:
+        BundleError: one cannot be opened.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], sessions: Sequence[HeldOut]) -> None:
+        truths = [session.text for session in sessions]
+        self._drawn = Resampling(truths, [""] * len(truths))
+        self._tables: dict[str, Table] = {}
+        counted = sizes(truths, "characters")
+        with progress("scoring", total=len(paths) * len(sessions)) as bar:
+            for k, (name, path) in enumerate(paths.items()):
+                engine = open_engine(path)
+                said = []
+                for number, session in enumerate(sessions, start=1):
+                    said.append(listen(engine, session.samples).transcript)
+                    bar(k * len(sessions) + number)
+                wrong = edits(truths, said, "characters")
+                self._tables[name] = self._drawn.table(wrong, counted)
+
+    def errors(self, name: str) -> Errors:
+        """Return the errors of a bundle, and how many more they are than the original's."""
+        own = self._drawn.interval(self._tables[name])
+        more = self.more(name, next(iter(self._tables)))
+        return Errors(
+            cer=own.estimate,
+            cer_95=(own.low, own.high),
+            more=more.estimate,
+            more_95=(more.low, more.high),
+        )
+
+    def more(self, one: str, other: str) -> Interval:
+        """Return how much higher the error rate of ``one`` is than that of ``other``."""
+        return self._drawn.difference(self._tables[one], self._tables[other])
+
+
+def race(
+    paths: Mapping[str, Path], sessions: Sequence[HeldOut], *, n_blocks: int, n_windows: int
+) -> dict[str, Speed]:
+    """Return how fast bundles are by name, against the first; they take turns in blocks."""
+    engines = {name: open_engine(path) for name, path in paths.items()}
+    windows = _windows(next(iter(engines.values())), sessions)
+    runners = {name: _Hop(engine) for name, engine in engines.items()}
+    with progress("timing", total=n_blocks * len(paths)) as bar:
+        taken = time_blocks(runners, windows, n_blocks=n_blocks, n_windows=n_windows, on_block=bar)
+    original = next(iter(taken.values()))
+    found = {}
+    for name, times in taken.items():
+        middle, against = percentiles_ms(times), ratio(times, original)
+        found[name] = Speed(
+            p50_ms=middle["p50"],
+            p99_ms=middle["p99"],
+            ratio_p50=against.p50,
+            ratio_p50_high=against.p50_high,
+            ratio_p99=against.p99,
+            ratio_p99_high=against.p99_high,
+        )
+    return found
+
+
+class _Hop:
+    """The model's own part of a hop: a call, and some steps of writing where it writes so."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._model = engine.model()
+        self._stepper = engine.stepper()
+        if self._stepper is not None:
+            self._tokens = draw_tokens(self._stepper, n=1, n_steps=N_STEPS)[0]  # (S, R)
+            self._parents = np.arange(self._stepper.n_rows, dtype=np.int64)
+
+    def run(self, window: NDArray[np.float32]) -> None:
+        found = self._model.run(window)
+        if self._stepper is None:
+            return
+        self._stepper.begin(found[np.newaxis])
+        for position, tokens in enumerate(self._tokens):
+            self._stepper.step(tokens, self._parents, position)
+
+
+def _windows(engine: Engine, sessions: Sequence[HeldOut]) -> NDArray[np.float32]:
+    """Return windows as the chain gives them to the model, (n, n_samples, n_inputs)."""
+    window = engine.spec.window
+    if not isinstance(window, SlidingWindow):
+        raise TypeError("spec.window: wanted a sliding window")
+    found: list[NDArray[np.float32]] = []
+    for session in sessions:
+        filtered = FilterChain(engine.spec).push(session.samples)
+        ends = range(window.window_samples, len(filtered) + 1, window.hop_samples)
+        found += [filtered[end - window.window_samples : end] for end in ends]
+        if len(found) >= N_WINDOWS:
+            break
+    return np.stack(found[:N_WINDOWS])

@@ -1,0 +1,133 @@
+"""What a pruning gained and what it cost: the table, and the same as JSON beside the bundle."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipeline.spec import Settings
+from tools.compression.prune_exam import Errors, Speed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.bundle import Bundle
+
+
+class Line(Settings, frozen=True, kw_only=True):
+    """One network: ``size_bytes`` of the files that run, ``packed_bytes`` the same deflated."""
+
+    name: str
+    n_parameters: int
+    size_bytes: int
+    packed_bytes: int
+    errors: Errors
+    speed: Speed
+
+    def latency_ms(self) -> dict[str, float]:
+        """Return what the manifest says of a hop."""
+        return {"p50": round(self.speed.p50_ms, 4), "p99": round(self.speed.p99_ms, 4)}
+
+
+class PruneReport(Settings, frozen=True, kw_only=True):
+    """All figures of a pruning. ``kept`` is the line that became the bundle.
+
+    ``bought``: by how much the error rate of the same size from scratch is higher than its own, and
+    the 95 % interval of that over texts; None where nobody asked.
+    """
+
+    bundle: str
+    sha256: str
+    parent: str
+    method: str
+    amount: str
+    data: str
+    n_texts: int
+    sparsity: float
+    kept: str
+    lines: tuple[Line, ...]
+    bought: tuple[float, float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    def line(self, name: str) -> Line:
+        """Return the line of that name."""
+        return next(line for line in self.lines if line.name == name)
+
+
+def report_path(bundle: Path) -> Path:
+    """Return where the report of ``bundle`` is."""
+    return bundle.with_name(f"{bundle.stem}.prune.json")
+
+
+def packed_bytes(bundle: Bundle) -> int:
+    """Return how large the files that run are once deflated, as in a ``.eegb``."""
+    return sum(
+        len(zlib.compress(data)) for name, data in bundle.files.items() if name.endswith(".onnx")
+    )
+
+
+def encode(report: PruneReport) -> bytes:
+    """Return the report as JSON."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
+
+
+HEADER = (
+    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>26}"
+    f"{'p50 ms':>9}{'p99 ms':>9}{'speed-up p50':>14}{'p99':>7}"
+)
+
+
+def table(report: PruneReport) -> list[str]:
+    """Return the lines of the table, and under it what has to be said."""
+    what = "SIMULATED" if report.data == "simulated" else "recorded"
+    found = [
+        f"{report.method}, amount {report.amount}: {report.sparsity:.1%} of the parameters gone or"
+        f" zero; {report.n_texts} held-out texts, {what}",
+        "",
+        HEADER,
+        *map(_told, report.lines),
+        "",
+    ]
+    kept = report.line(report.kept)
+    found.append(_speed_said(kept))
+    if report.bought is not None:
+        found.append(_bought(*report.bought))
+    return [*found, *report.notes]
+
+
+def _told(line: Line) -> str:
+    errors, speed = line.errors, line.speed
+    low, high = errors.more_95
+    more = f"{errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
+    return (
+        f"{line.name:18}{line.n_parameters:12,}{line.size_bytes / 1e3:8.0f}"
+        f"{line.packed_bytes / 1e3:8.0f}{errors.cer:8.2%}{more:>26}"
+        f"{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}{1 / speed.ratio_p50:13.2f}x"
+        f"{1 / speed.ratio_p99:6.2f}x"
+    )
+
+
+def _speed_said(kept: Line) -> str:
+    speed = kept.speed
+    if speed.ratio_p50_high < 1.0:
+        return (
+            f"A hop of the bundle takes {speed.ratio_p50:.0%} of the original's time"
+            f" (95 % bound {speed.ratio_p50_high:.0%}; p99 {speed.ratio_p99:.0%}, bound"
+            f" {speed.ratio_p99_high:.0%})."
+        )
+    return (
+        f"The bundle is not faster: a hop takes {speed.ratio_p50:.0%} of the original's time"
+        f" (95 % bound {speed.ratio_p50_high:.0%})."
+    )
+
+
+def _bought(more: float, low: float, high: float) -> str:
+    interval = f"{more:+.2%} [{low:+.2%}, {high:+.2%}]"
+    if low > 0.0:
+        return f"Beside the same size from scratch it bought CER: that one's is {interval} higher."
+    return (
+        f"The same size from scratch is as good, its CER is {interval} higher: pruning bought"
+        " nothing but the choice of the size."
+    )

@@ -1,0 +1,182 @@
+"""How much each layer can lose: loss and errors against the share that nothing reads any more.
+
+One layer at a time, everything else whole, nothing trained after it. Of the units that go, the
+least important go first, so that a curve tells what a pruning would do there.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import torch
+
+from pipeline.errors import UsageError
+from pipeline.spec import Settings
+from tools.compression.structured import choose, deafen
+from tools.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tools.compression.prune import Pruning
+    from tools.training.learner import Learner
+
+AMOUNTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class Curve(Settings, frozen=True, kw_only=True):
+    """What a layer's loss was at each share; ``figures`` are by name, one value a share.
+
+    ``n_parameters`` serve the layer's units, whole.
+    """
+
+    kind: str
+    layer: str
+    n_units: int
+    n_parameters: int
+    amounts: tuple[float, ...]
+    figures: dict[str, tuple[float, ...]]
+
+
+class Sensitivity(Settings, frozen=True, kw_only=True):
+    """All curves, and the figures of the whole network on the same batches."""
+
+    bundle: str
+    sha256: str
+    data: str
+    importance: str
+    n_batches: int
+    whole: dict[str, float]
+    curves: tuple[Curve, ...]
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Return the shares of ``0.1,0.3,0.5``, ascending; ``all`` for tenths.
+
+    Raises:
+        UsageError: another form, or a share that is not between 0 and 1.
+    """
+    if text == "all":
+        return AMOUNTS
+    try:
+        shares = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        shares = [-1.0]
+    if not all(0.0 < share < 1.0 for share in shares):
+        raise UsageError(f"--amount: got {text!r}, wanted shares such as 0.1,0.3,0.5, or all")
+    return tuple(shares)
+
+
+def measure(pruning: Pruning) -> Sensitivity:
+    """Return the curves of every layer, on the batches behind those that calibrated importance."""
+    asked, shares = pruning.asked, parse_shares(pruning.asked.amount)
+    scores = pruning.scores(pruning.network)
+    batches = pruning.held_batches()
+    whole = _figures(pruning, pruning.network, batches)
+    curves, n_done = [], 0
+    with progress("sensitivity", total=len(pruning.groups) * len(shares)) as bar:
+        for group in pruning.groups:
+            found: list[dict[str, float]] = []
+            for share in shares:
+                kept = choose([group], scores, {group.kind: share})
+                deaf = copy.deepcopy(pruning.network)
+                deafen(deaf, [group], kept)
+                found.append(_figures(pruning, deaf, batches))
+                n_done += 1
+                bar(n_done)
+            weights = dict(pruning.network.named_parameters())
+            curves.append(
+                Curve(
+                    kind=group.kind,
+                    layer=group.name,
+                    n_units=group.n_units,
+                    n_parameters=sum(
+                        place.view(weights[place.name], group.n_units).numel()
+                        for place in group.places
+                    ),
+                    amounts=shares,
+                    figures={name: tuple(each[name] for each in found) for name in whole},
+                )
+            )
+    return Sensitivity(
+        bundle=pruning.parent.manifest.name,
+        sha256=pruning.parent.sha256,
+        data=pruning.task.kind,
+        importance=asked.importance,
+        n_batches=len(batches),
+        whole=whole,
+        curves=tuple(curves),
+    )
+
+
+def _figures(pruning: Pruning, network: Any, batches: Sequence[Any]) -> dict[str, float]:
+    """Return the means of a validation's figures over the batches: loss, and CER where known."""
+    learner: Learner = pruning.tuner.learner(network, is_taught=False)
+    learner.eval()
+    found: list[dict[str, float]] = []
+    with torch.no_grad():
+        for number, batch in enumerate(batches):
+            torch.manual_seed(number)
+            measured = learner.measure(batch)
+            # Of the loss only the text counts: the head for timing is new and knows nothing.
+            measured |= {k: v for k, v in learner.parts.items() if k in {"ctc", "text"}}
+            found.append({name: float(value) for name, value in measured.items()})
+    means = {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+    means["loss"] = means.pop("ctc", means.pop("text", means["loss"]))
+    return means
+
+
+def encode(found: Sensitivity) -> bytes:
+    """Return the curves as JSON."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+
+
+def lines(found: Sensitivity) -> list[str]:
+    """Return the table: a row a layer, the figure that tells most at every share."""
+    name = "cer" if "cer" in found.whole else "loss"
+    shares = found.curves[0].amounts
+    head = f"{name + ' without':30}" + "".join(f"{share:>9.0%}" for share in shares)
+    rows = [
+        f"{curve.layer + ' ' + curve.kind:30}"
+        + "".join(f"{value:9.4f}" for value in curve.figures[name])
+        for curve in found.curves
+    ]
+    return [f"whole: {name} {found.whole[name]:.4f}, {found.data}", "", head, *rows]
+
+
+def plot(found: Sensitivity, path: Path) -> None:
+    """Draw the curves, a panel a figure, into the PNG at ``path``."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    names = [name for name in ("cer", "loss") if name in found.whole]
+    figure, panels = plt.subplots(
+        1, len(names), figsize=(6.5 * len(names), 4.2), squeeze=False, layout="constrained"
+    )
+    for name, panel in zip(names, panels[0], strict=True):
+        for number, curve in enumerate(found.curves):
+            style = ("-", "--", ":", "-.")[number // 10 % 4]
+            panel.plot(
+                (0.0, *curve.amounts),
+                (found.whole[name], *curve.figures[name]),
+                style,
+                marker=".",
+                color=f"C{number % 10}",
+                label=f"{curve.layer} {curve.kind}",
+            )
+        panel.set_xlabel("share of the layer's units removed, nothing trained after it")
+        panel.set_ylabel("character error rate (greedy)" if name == "cer" else "loss of the text")
+        panel.set_ylim(bottom=0.0)
+        panel.grid(visible=True, alpha=0.3)
+    panels[0][-1].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    what = "simulated" if found.data == "simulated" else "recorded"
+    figure.suptitle(f"{found.bundle}: what each layer can lose ({what}, {found.importance})")
+    partial = path.with_name(f".{path.name}.partial")
+    figure.savefig(partial, format="png", dpi=130)
+    plt.close(figure)
+    partial.replace(path)

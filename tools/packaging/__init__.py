@@ -1,0 +1,1 @@
+"""Bundles on their way: packages, the local store, others' models, other formats."""

@@ -1,0 +1,148 @@
+"""``eegscribe prune``: a smaller bundle of one that was trained here, and what it cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UsageError
+from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from tools.compression.prune import Asked
+
+EXAMPLE = """examples:
+  eegscribe prune demo.eegb --simulate --method structured --amount 0.4 --out small.eegb
+  eegscribe prune b.eegb monday.xdf --method iterative --amount hidden=0.5 --rounds 4 --out s.eegb
+  eegscribe prune b.eegb monday.xdf --method sensitivity --amount 0.1,0.3,0.5,0.7 --out curves
+  eegscribe prune b.eegb --simulate --method lottery --amount 0.6 --out ticket.eegb
+
+DATA is what the bundle was trained on: it is split as it was then, and held-out texts stay so.
+structured, iterative: whole units are removed, and the network is smaller and faster.
+magnitude: single weights become zero; that is smaller once packed, and not faster.
+lottery: units of the trained network are trained again from their early weights; train keeps these
+with --set training.keep_early=100.
+sensitivity: a curve for each layer, no bundle.
+A pruning that was killed goes on where it was when the same command is given again."""
+
+METHODS = ("magnitude", "structured", "iterative", "sensitivity", "lottery")
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb's arguments."""
+    parser = verbs.add_parser(
+        "prune",
+        help="remove what a network can do without",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
+    add("recordings", nargs="*", type=Path, metavar="DATA", help="what it was trained on")
+    add("--simulate", action="store_true", help="it was trained on the simulated person")
+    add("--method", choices=METHODS, default="structured", help="(%(default)s)")
+    add("--amount", required=True, help="share that goes: 0.4, or by kind hidden=0.4,heads=0.5")
+    add("--out", type=Path, required=True, help="folder or .eegb file")
+    add("--force", action="store_true", help="replace the bundle if it is there")
+    add("--importance", choices=("taylor", "magnitude"), default="taylor", help="(%(default)s)")
+    add("--batches", type=int, default=8, help="that calibrate importance (%(default)s)")
+    add("--steps", type=int, help="of fine-tuning; a quarter of the recipe's")
+    add("--rate", type=float, help="of fine-tuning; a quarter of the recipe's")
+    add("--rounds", type=int, default=3, help="of an iterative pruning (%(default)s)")
+    add("--scratch", action="store_true", help="compare with the same size trained from nothing")
+    add("--texts", type=int, help="held-out texts to compare on; all")
+    add("--blocks", type=int, default=20, help="turns that each network is timed (%(default)s)")
+    add("--windows", type=int, default=200, help="timed in each turn (%(default)s)")
+    add("--cache", type=Path, metavar="FOLDER", help="keep filtered recordings there")
+    add("--json", action="store_true", help="JSON lines, the last one a summary")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Run the verb."""
+    _check(options)
+    from tools.compression.prune import Asked, Pruning, use_one_thread
+    from tools.compression.prune_table import encode, report_path, table
+    from tools.training.checkpoint import write_whole
+
+    use_one_thread()
+    asked = Asked(
+        bundle=options.bundle,
+        out=options.out,
+        method=options.method,
+        amount=options.amount,
+        paths=tuple(options.recordings),
+        importance=options.importance,
+        n_batches=options.batches,
+        n_steps=options.steps,
+        rate=options.rate,
+        n_rounds=options.rounds,
+        n_texts=options.texts,
+        n_blocks=options.blocks,
+        n_windows=options.windows,
+        is_scratch=options.scratch,
+        cache=options.cache,
+    )
+    if options.method == "sensitivity":
+        return _run_sensitivity(options, asked)
+    pruning = Pruning(asked)
+    for line in pruning.task.problems:
+        print(f"left out: {line}", file=sys.stderr)
+    report = pruning.run()
+    write_whole(report_path(options.out), encode(report))
+    pruning.clean_up()
+    if options.json:
+        summary = {"type": "summary", "out": str(options.out), **json.loads(encode(report))}
+        print(json.dumps(summary))
+        return 0
+    print(f"{options.out}: written")
+    print(f"{report_path(options.out)}: written")
+    print("\n".join(["", *table(report)]))
+    return 0
+
+
+def _run_sensitivity(options: Namespace, asked: Asked) -> int:
+    """Write the curves of every layer into the folder ``--out``."""
+    from tools.compression.prune import Pruning
+    from tools.compression.sensitivity import encode, lines, measure, plot
+    from tools.training.checkpoint import write_whole
+
+    found = measure(Pruning(asked))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_whole(options.out / "sensitivity.json", encode(found))
+    plot(found, options.out / "sensitivity.png")
+    if options.json:
+        told = {"type": "summary", "out": str(options.out), **json.loads(encode(found))}
+        print(json.dumps(told))
+        return 0
+    print(f"{options.out}: sensitivity.json and sensitivity.png written")
+    print("\n".join(["", *lines(found)]))
+    return 0
+
+
+def _check(options: Namespace) -> None:
+    """Refuse what cannot be.
+
+    Raises:
+        UsageError: names the option.
+    """
+    if options.simulate == bool(options.recordings):
+        raise UsageError("prune: wanted either recordings or --simulate")
+    least = {"batches": 1, "steps": 1, "rounds": 1, "texts": 1, "blocks": 2, "windows": 2}
+    for name, minimum in least.items():
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise UsageError(f"--{name}: got {value}, wanted {minimum} or more")
+    if options.rate is not None and not (math.isfinite(options.rate) and options.rate > 0):
+        raise UsageError(f"--rate: got {options.rate}, wanted more than 0")
+    if options.out.exists() and not options.force:
+        raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
+    if options.out.resolve() == options.bundle.resolve():
+        raise UsageError("--out: is the bundle that is given, wanted another name")
