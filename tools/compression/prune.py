@@ -320,7 +320,7 @@ def recipe_of(bundle: Bundle, network: Any) -> Recipe:
         raise BundleError(f"{name}: provenance.recipe: {error}") from None
 
 
-def task_of(bundle: Bundle, recipe: Recipe, asked: Asked, folder: Path) -> Task:
+def task_of(bundle: Bundle, recipe: Recipe, asked: Asked | Course, folder: Path) -> Task:
     """Return the task that goes on from where the bundle's training was.
 
     Raises:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engine import Engine
+    from tools.compression.timing import Timed
     from tools.evaluation.resampling import Interval, Table
     from tools.training.evaluation import HeldOut
 
@@ -94,13 +95,19 @@ class Exam:
 
 
 def race(
-    paths: Mapping[str, Path], sessions: Sequence[HeldOut], *, n_blocks: int, n_windows: int
+    paths: Mapping[str, Path],
+    sessions: Sequence[HeldOut],
+    *,
+    n_blocks: int,
+    n_windows: int,
+    others: Mapping[str, Timed] | None = None,
 ) -> dict[str, Speed]:
-    """Return how fast bundles are by name, against the first; they take turns in blocks."""
+    """Return how fast bundles and ``others`` are by name, against the first, in turns."""
     engines = {name: open_engine(path) for name, path in paths.items()}
     windows = _windows(next(iter(engines.values())), sessions)
-    runners = {name: _Hop(engine) for name, engine in engines.items()}
-    with progress("timing", total=n_blocks * len(paths)) as bar:
+    runners: dict[str, Timed] = {name: _Hop(engine) for name, engine in engines.items()}
+    runners |= others or {}
+    with progress("timing", total=n_blocks * len(runners)) as bar:
         taken = time_blocks(runners, windows, n_blocks=n_blocks, n_windows=n_windows, on_block=bar)
     original = next(iter(taken.values()))
     found = {}
