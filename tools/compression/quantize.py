@@ -22,7 +22,7 @@ from models.quantization.graph import Graph
 from models.quantization.layers import layers_of, quantize
 from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
 from models.quantization.probe import Probe, divergence
-from models.weights import unpack
+from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError, RecordingError
 from tools.compression.eager import EagerHop
 from tools.compression.prune import model_bytes, recipe_of, task_of
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
     from models.quantization.probe import Files
     from models.quantization.product import Bits, Range
+    from tools.compression.timing import Timed
     from tools.training.evaluation import HeldOut
 
 Method = Literal["dynamic", "static", "qat", "mixed"]
@@ -104,7 +105,8 @@ class Quantizing:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
         check_float(self.parent)
-        self.network: Any = unpack(self.parent)
+        has_weights = WEIGHTS in self.parent.files
+        self.network: Any | None = unpack(self.parent) if has_weights else None
         self.recipe = recipe_of(self.parent, self.network)
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
@@ -126,7 +128,7 @@ class Quantizing:
                 sessions,
                 n_blocks=self.asked.n_blocks,
                 n_windows=self.asked.n_windows,
-                others={EAGER: EagerHop(self.network, self._tokens())},
+                others=self._others(),
             )
             sizes = {
                 name: (model_bytes(bundle), packed_bytes(bundle))
@@ -211,6 +213,10 @@ class Quantizing:
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
         asked, bits = self.asked, self.asked.bits
+        if self.network is None:
+            raise BundleError(
+                f"{self.parent.manifest.name}: holds no {WEIGHTS}, wanted them to train on"
+            )
         plain = self._static()
         tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
         network = copy.deepcopy(self.network)
@@ -263,10 +269,11 @@ class Quantizing:
             raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
         return found
 
-    def _tokens(self) -> NDArray[np.int64] | None:
-        """Return the symbols that a hop of a sequence-to-sequence network writes while timed."""
+    def _others(self) -> dict[str, Timed]:
+        """Return the network in torch, where its weights are there."""
         step = self.parent.manifest.step
-        return None if step is None else np.zeros((N_STEPS, step.n_rows), np.int64)
+        tokens = None if step is None else np.zeros((N_STEPS, step.n_rows), np.int64)
+        return {} if self.network is None else {EAGER: EagerHop(self.network, tokens)}
 
     def _bundle(
         self, one: Candidate, *, latency_ms: Mapping[str, float] | None = None
