@@ -67,6 +67,15 @@ def write_golden(
     return buffer.getvalue()
 
 
+def read_windows(bundle: Bundle) -> NDArray[np.float32]:
+    """Return the windows (n_calls, n_samples, n_inputs) that golden vectors are of.
+
+    Raises:
+        BundleError: there are none, or they are unreadable.
+    """
+    return _read(bundle, f"{bundle.manifest.name}/{GOLDEN}", "windows")[0]
+
+
 def run_windows(model: Model, windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return outputs ``(n_calls, n_rows, n_columns)`` of successive windows, state fresh."""
     model.reset()

@@ -54,6 +54,7 @@ class Graph:
         }
         self._n_names = 0
         for node in graph.node:
+            del node.metadata_props[:]  # where in whose source it came from: not for a bundle
             if not self._fold(node):
                 self.nodes.append(node)
 
@@ -138,12 +139,13 @@ class Graph:
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         graph = model.graph
-        for field in (graph.node, graph.initializer, graph.value_info, model.opset_import):
+        for field in (graph.node, graph.initializer, graph.value_info, graph.metadata_props):
             del field[:]
+        del model.opset_import[:], model.metadata_props[:]
         used = {name for node in self.nodes for name in node.input} | set(self.outputs)
         graph.node.extend(self.nodes)
         graph.initializer.extend(
-            numpy_helper.from_array(np.ascontiguousarray(array), name)
+            numpy_helper.from_array(np.asarray(array, order="C"), name)
             for name, array in self.constants.items()
             if name in used
         )

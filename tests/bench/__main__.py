@@ -33,6 +33,7 @@ BENCHES = {
     "ssvep": "the calibrated speller on real recordings, leave one run out",
     "verdict": "how often the evaluator is wrong, on made-up outputs",
     "store": "a bundle by its name or digest among 10 to 10 000; installs that are killed",
+    "prune": "what pruning takes off a simulated CTC model, and what it costs",
     "classifiers": "EEG networks beside the closed forms, SSVEP and P300, same splits",
 }
 ALIASES = {"throughput": "replay"}

@@ -43,13 +43,16 @@ if TYPE_CHECKING:
     from tools.training.evaluation import HeldOut
     from tools.training.tasks import Task
 
-Method = Literal["magnitude", "structured", "iterative", "lottery"]
+Method = Literal["magnitude", "structured", "iterative", "sensitivity", "lottery"]
 
 RATE_SHARE = 0.25
 """Of the recipe's rate: what is left is to be mended, not learnt anew."""
 
 STEPS_SHARE = 0.25
 """Of the recipe's steps, for fine-tuning."""
+
+TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Shares of a sensitivity curve."""
 
 ORIGINAL, CUT, SCRATCH = "original", "pruned, as it is", "from scratch"
 
@@ -110,8 +113,9 @@ class Pruning:
         self.recipe = recipe_of(self.parent, self.network)
         self.family = self.recipe.family
         self.folder = asked.out.with_name(f"{asked.out.name}.pruning")
-        self.task = task_of(self.parent, self.recipe, asked, self.folder)
         self.groups = groups_of(self.family, self.network.settings)
+        _check_amount(asked, self.family)
+        self.task = task_of(self.parent, self.recipe, asked, self.folder)
         self.tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
         steps = self.recipe.training.n_steps
         self.n_steps = asked.n_steps or max(1, round(STEPS_SHARE * steps))
@@ -126,8 +130,8 @@ class Pruning:
             "magnitude": self.single_weights,
             "lottery": self.lottery,
         }
+        sessions = self.sessions()  # first: a training for nothing is dear
         found = methods[asked.method]()
-        sessions = self.sessions()
         with tempfile.TemporaryDirectory() as folder:
             paths = {ORIGINAL: asked.bundle}
             for k, (name, network) in enumerate(found.networks.items()):
@@ -305,8 +309,8 @@ class Pruning:
         return Found(networks, "fine-tuned", sparsity(self.network, tuned), notes)
 
 
-def recipe_of(bundle: Bundle, network: Any) -> Recipe:
-    """Return the recipe that the bundle's network was trained by, with its present shape.
+def recipe_of(bundle: Bundle, network: Any | None) -> Recipe:
+    """Return the recipe that the bundle's network was trained by, with its present shape, if known.
 
     Raises:
         BundleError: it has none, as it was not trained here.
@@ -315,12 +319,13 @@ def recipe_of(bundle: Bundle, network: Any) -> Recipe:
     if not found:
         raise BundleError(f"{name}: provenance.recipe: got none, wanted a bundle made by train")
     try:
-        return of_network(msgspec.convert(found, Recipe), network)
+        recipe = msgspec.convert(found, Recipe)
+        return recipe if network is None else of_network(recipe, network)
     except msgspec.ValidationError as error:
         raise BundleError(f"{name}: provenance.recipe: {error}") from None
 
 
-def task_of(bundle: Bundle, recipe: Recipe, asked: Asked, folder: Path) -> Task:
+def task_of(bundle: Bundle, recipe: Recipe, asked: Asked | Course, folder: Path) -> Task:
     """Return the task that goes on from where the bundle's training was.
 
     Raises:
@@ -344,6 +349,16 @@ def task_of(bundle: Bundle, recipe: Recipe, asked: Asked, folder: Path) -> Task:
     return task
 
 
+def _check_amount(asked: Asked, family: str) -> None:
+    """Refuse an amount that the method cannot follow, before anything long begins."""
+    if asked.method == "magnitude":
+        one_share(asked.amount)
+    elif asked.method == "sensitivity":
+        parse_shares(asked.amount)
+    else:
+        parse_amounts(asked.amount, family)
+
+
 def one_share(text: str) -> float:
     """Return the share that ``--amount`` names.
 
@@ -362,6 +377,17 @@ def one_share(text: str) -> float:
 def model_bytes(bundle: Bundle) -> int:
     """Return how large the files that run are."""
     return sum(len(data) for name, data in bundle.files.items() if name.endswith(".onnx"))
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Return the shares of ``0.1,0.3,0.5``, ascending; ``all`` for tenths.
+
+    Raises:
+        UsageError: another form, or a share that is not between 0 and 1.
+    """
+    if text == "all":
+        return TENTHS
+    return tuple(sorted({one_share(part) for part in text.split(",")}))
 
 
 def use_one_thread() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engine import Engine
+    from tools.compression.timing import Timed
     from tools.evaluation.resampling import Interval, Table
     from tools.training.evaluation import HeldOut
 
@@ -94,13 +95,19 @@ class Exam:
 
 
 def race(
-    paths: Mapping[str, Path], sessions: Sequence[HeldOut], *, n_blocks: int, n_windows: int
+    paths: Mapping[str, Path],
+    sessions: Sequence[HeldOut],
+    *,
+    n_blocks: int,
+    n_windows: int,
+    others: Mapping[str, Timed] | None = None,
 ) -> dict[str, Speed]:
-    """Return how fast bundles are by name, against the first; they take turns in blocks."""
+    """Return how fast bundles and ``others`` are by name, against the first, in turns."""
     engines = {name: open_engine(path) for name, path in paths.items()}
     windows = _windows(next(iter(engines.values())), sessions)
-    runners = {name: _Hop(engine) for name, engine in engines.items()}
-    with progress("timing", total=n_blocks * len(paths)) as bar:
+    runners: dict[str, Timed] = {name: _Hop(engine) for name, engine in engines.items()}
+    runners |= others or {}
+    with progress("timing", total=n_blocks * len(runners)) as bar:
         taken = time_blocks(runners, windows, n_blocks=n_blocks, n_windows=n_windows, on_block=bar)
     original = next(iter(taken.values()))
     found = {}
@@ -137,15 +144,19 @@ class _Hop:
 
 
 def _windows(engine: Engine, sessions: Sequence[HeldOut]) -> NDArray[np.float32]:
-    """Return windows as the chain gives them to the model, (n, n_samples, n_inputs)."""
+    """Return windows as the chain gives them to the model, (n, n_samples, n_inputs).
+
+    Sessions follow each other as if they were one, and again where they are shorter than a window.
+    """
     window = engine.spec.window
     if not isinstance(window, SlidingWindow):
         raise TypeError("spec.window: wanted a sliding window")
-    found: list[NDArray[np.float32]] = []
+    n_samples, hop = window.window_samples, window.hop_samples
+    most, pieces = n_samples + (N_WINDOWS - 1) * hop, []
     for session in sessions:
-        filtered = FilterChain(engine.spec).push(session.samples)
-        ends = range(window.window_samples, len(filtered) + 1, window.hop_samples)
-        found += [filtered[end - window.window_samples : end] for end in ends]
-        if len(found) >= N_WINDOWS:
+        pieces.append(FilterChain(engine.spec).push(session.samples))
+        if sum(map(len, pieces)) >= most:
             break
-    return np.stack(found[:N_WINDOWS])
+    heard = np.concatenate(pieces)[:most]  # (n, n_inputs)
+    heard = np.resize(heard, (max(len(heard), n_samples), heard.shape[1]))
+    return np.stack([heard[k : k + n_samples] for k in range(0, len(heard) - n_samples + 1, hop)])

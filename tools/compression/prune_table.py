@@ -112,10 +112,11 @@ def _told(line: Line) -> str:
 def _speed_said(kept: Line) -> str:
     speed = kept.speed
     if speed.ratio_p50_high < 1.0:
+        tail = "" if speed.ratio_p99_high < 1.0 else "; that p99 is faster is not shown"
         return (
             f"A hop of the bundle takes {speed.ratio_p50:.0%} of the original's time"
             f" (95 % bound {speed.ratio_p50_high:.0%}; p99 {speed.ratio_p99:.0%}, bound"
-            f" {speed.ratio_p99_high:.0%})."
+            f" {speed.ratio_p99_high:.0%}){tail}."
         )
     return (
         f"The bundle is not faster: a hop takes {speed.ratio_p50:.0%} of the original's time"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import torch
 
-from pipeline.errors import UsageError
 from pipeline.spec import Settings
+from tools.compression.prune import parse_shares
 from tools.compression.structured import choose, deafen
 from tools.progress import progress
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from tools.compression.prune import Pruning
     from tools.training.learner import Learner
-
-AMOUNTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class Curve(Settings, frozen=True, kw_only=True):
@@ -51,23 +49,6 @@ class Sensitivity(Settings, frozen=True, kw_only=True):
     n_batches: int
     whole: dict[str, float]
     curves: tuple[Curve, ...]
-
-
-def parse_shares(text: str) -> tuple[float, ...]:
-    """Return the shares of ``0.1,0.3,0.5``, ascending; ``all`` for tenths.
-
-    Raises:
-        UsageError: another form, or a share that is not between 0 and 1.
-    """
-    if text == "all":
-        return AMOUNTS
-    try:
-        shares = sorted({float(part) for part in text.split(",")})
-    except ValueError:
-        shares = [-1.0]
-    if not all(0.0 < share < 1.0 for share in shares):
-        raise UsageError(f"--amount: got {text!r}, wanted shares such as 0.1,0.3,0.5, or all")
-    return tuple(shares)
 
 
 def measure(pruning: Pruning) -> Sensitivity:
@@ -125,7 +106,8 @@ def _figures(pruning: Pruning, network: Any, batches: Sequence[Any]) -> dict[str
             measured |= {k: v for k, v in learner.parts.items() if k in {"ctc", "text"}}
             found.append({name: float(value) for name, value in measured.items()})
     means = {name: sum(each[name] for each in found) / len(found) for name in found[0]}
-    means["loss"] = means.pop("ctc", means.pop("text", means["loss"]))
+    ctc = means.pop("ctc", means["loss"])  # beside a text's loss, CTC hears the encoder alone
+    means["loss"] = means.pop("text", ctc)
     return means
 
 

@@ -43,9 +43,9 @@ EXACT = {
     "speech-gru": ["hidden"],
     "conformer-ctc": ["heads", "inner"],
     "recurrent": ["hidden", "decoder", "keys"],
-    "transformer": ["inner"],
+    "transformer": ["heads", "inner"],
 }
-"""Kinds of which nothing is normalised over all units, nor averaged over heads."""
+"""Kinds of which nothing is normalised over all units; places are given, which heads decide."""
 
 KINDS = [(family, kind) for family, kinds in EXACT.items() for kind in kinds]
 
@@ -64,12 +64,13 @@ def generator(seed: int) -> torch.Generator:
 
 def outputs(network: Any, seed: int = 0) -> torch.Tensor:
     samples = torch.randn(2, 160, 3, generator=generator(seed))
-    if isinstance(network, Seq2SeqNetwork):
-        given = (torch.tensor([[0, 1, 2, 3]] * 2),)
-    else:
-        given = network.initial_state(2)
+    found: torch.Tensor
     with torch.no_grad():
-        found: torch.Tensor = network(samples, *given)[0]
+        if isinstance(network, Seq2SeqNetwork):
+            tokens, places = torch.tensor([[0, 1, 2, 3]] * 2), torch.tensor([[0.0, 1, 3, 4]] * 2)
+            found = network.decode(network.encode(samples), tokens, places)[0]
+        else:
+            found = network(samples, *network.initial_state(2))[0]
     return found
 
 

@@ -1,0 +1,358 @@
+"""A float bundle in, a quantized one out: which bits, which ranges, and what it cost.
+
+    bundle ─▶ files ─▶ ranges of what layers hear, sensitivity to fewer bits ─▶ quantized files
+           ─▶ each candidate written as a bundle ─▶ same texts, same hops ─▶ table, one bundle
+
+Ranges and sensitivity are measured on what the network was trained on, errors on held-out texts.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from models.bundle import load_bundle, write_bundle
+from models.quantization.graph import Graph
+from models.quantization.layers import layers_of, quantize
+from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
+from models.quantization.probe import Probe, divergence
+from models.weights import WEIGHTS, unpack
+from pipeline.errors import BundleError, RecordingError
+from tools.compression.eager import EagerHop
+from tools.compression.prune import model_bytes, recipe_of, task_of
+from tools.compression.prune_exam import N_STEPS, Exam, race
+from tools.compression.prune_table import packed_bytes
+from tools.compression.prune_tuning import Tuner
+from tools.compression.quantize_bundle import quantized_bundle
+from tools.compression.quantize_table import Line, QuantizeReport
+from tools.compression.quantize_training import round_while_training, stop_rounding
+from tools.progress import progress
+from tools.training import checkpoint
+from tools.training.course import Course
+from tools.training.heads import head_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from models.bundle import Bundle
+    from models.quantization.probe import Files
+    from models.quantization.product import Bits, Range
+    from tools.compression.timing import Timed
+    from tools.training.evaluation import HeldOut
+
+Method = Literal["dynamic", "static", "qat", "mixed"]
+
+ORIGINAL, EAGER = "float32, runtime", "float32, torch"
+
+TRAINING = "rounded"
+
+N_BATCHES = 4
+"""Batches of the training's examples that ranges and sensitivity are measured on."""
+
+MOST_WINDOWS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for; ``paths`` of recordings, none for the simulated person.
+
+    ``bits`` of a uniform quantization. A mixture's weights are at most ``share`` of the file that 8
+    bits throughout give. ``n_steps`` and ``rate`` are of training with rounding.
+    """
+
+    bundle: Path
+    out: Path
+    method: Method
+    paths: tuple[Path, ...] = ()
+    bits: Bits = 8
+    share: float = 0.75
+    n_steps: int | None = None
+    rate: float | None = None
+    n_texts: int | None = None
+    n_blocks: int = 20
+    n_windows: int = 200
+    cache: Path | None = None
+
+
+@dataclass(slots=True)
+class Candidate:
+    """Quantized files, the bits of their layers by ``path/name``, and how it is called."""
+
+    files: Files
+    bits: dict[str, Bits]
+    how: str
+    notes: list[str] = field(default_factory=list)
+
+
+class Quantizing:
+    """One quantization of one bundle.
+
+    Raises:
+        BundleError: the bundle holds no network of ours, was not trained here, or is quantized.
+        UsageError: what is asked contradicts the bundle.
+        RecordingError: the recordings cannot be used, or are not what the bundle hears.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.parent = load_bundle(asked.bundle)
+        check_float(self.parent)
+        has_weights = WEIGHTS in self.parent.files
+        self.network: Any | None = unpack(self.parent) if has_weights else None
+        self.recipe = recipe_of(self.parent, self.network)
+        self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
+        course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
+        self.task = task_of(self.parent, self.recipe, course, self.folder)
+        self.files = files_of(self.parent)
+
+    def run(self) -> QuantizeReport:
+        """Quantize, compare, and write the bundle; not where it is not faster, see the report."""
+        candidates = self.candidates
+        sessions = self._sessions()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {ORIGINAL: self.asked.bundle}
+            for k, (name, one) in enumerate(candidates.items()):
+                paths[name] = Path(folder) / f"{k}.eegb"
+                write_bundle(paths[name], *self._bundle(one))
+            exam = Exam(paths, sessions)
+            speeds = race(
+                paths,
+                sessions,
+                n_blocks=self.asked.n_blocks,
+                n_windows=self.asked.n_windows,
+                others=self._others(),
+            )
+            sizes = {
+                name: (model_bytes(bundle), packed_bytes(bundle))
+                for name, bundle in ((name, load_bundle(path)) for name, path in paths.items())
+            }
+        lines = tuple(
+            Line(
+                name=name,
+                size_bytes=sizes[name][0] if name in sizes else None,
+                packed_bytes=sizes[name][1] if name in sizes else None,
+                errors=exam.errors(name) if name in paths else None,
+                speed=speed,
+            )
+            for name, speed in sorted(speeds.items(), key=lambda one: one[0] != EAGER)
+        )
+        kept, last = list(candidates.items())[-1]
+        return QuantizeReport(
+            bundle=self.asked.out.name,
+            parent=self.parent.sha256,
+            method=self.asked.method,
+            data=self.task.kind,
+            n_texts=len(sessions),
+            kept=kept,
+            bits={layer: int(bits) for layer, bits in last.bits.items()},
+            lines=lines,
+            notes=tuple(note for one in candidates.values() for note in one.notes),
+        )
+
+    def write(self, report: QuantizeReport) -> str:
+        """Write the bundle of the report's last line with its figures, and return its digest."""
+        kept, latency_ms = self.candidates[report.kept], report.line(report.kept).latency_ms()
+        return write_bundle(self.asked.out, *self._bundle(kept, latency_ms=latency_ms))
+
+    def clean_up(self) -> None:
+        """Remove the training that was kept on its way."""
+        checkpoint.remove(self.folder / TRAINING)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    @cached_property
+    def candidates(self) -> dict[str, Candidate]:
+        """What is compared, by name; the last one is what was asked for."""
+        methods = {
+            "dynamic": self._dynamic,
+            "static": self._static,
+            "mixed": self._mixed,
+            "qat": self._trained,
+        }
+        return methods[self.asked.method]()
+
+    def _dynamic(self) -> dict[str, Candidate]:
+        bits = self.asked.bits
+        how = f"{bits} bits, each row and frame by its own largest value"
+        return {f"int{bits}, dynamic": uniform(self.files, bits, {}, how=how)}
+
+    def _static(self) -> dict[str, Candidate]:
+        bits, ranges = self.asked.bits, self._probe().ranges(self.files)
+        how = f"{bits} bits, ranges measured on what it was trained on"
+        return {f"int{bits}, static": uniform(self.files, bits, ranges, how=how)}
+
+    def _mixed(self) -> dict[str, Candidate]:
+        probe = self._probe()
+        ranges = probe.ranges(self.files)
+        eight = uniform(self.files, 8, ranges, how="8 bits")
+        layers = self.sensitivities(probe, ranges)
+        whole = sum(map(len, eight.files.values()))
+        rest = whole - n_bytes(layers, dict.fromkeys(layers, 8))
+        bits = choose_bits(layers, most_bytes=self.asked.share * whole - rest)
+        files = quantized_files(self.files, bits, ranges)
+        told = ", ".join(f"{name} {n}" for name, n in bits.items())
+        one = Candidate(files, bits, f"bits by layer: {told}")
+        size = sum(map(len, files.values())) / whole
+        is_small = "" if size <= self.asked.share else ", which is NOT what was asked for"
+        one.notes = [f"bits: {told}", f"{size:.0%} of the file at 8 bits{is_small}"]
+        one.notes += [
+            f"  {name}: nats lost at 16, 8, 4 bits alone: "
+            + ", ".join(f"{found.nats[n]:.2g}" for n in CHOICES)
+            for name, found in layers.items()
+        ]
+        return {"int8, static": eight, "mixed": one}
+
+    def _trained(self) -> dict[str, Candidate]:
+        """Train with rounded weights; beside it the same bits without training."""
+        asked, bits = self.asked, self.asked.bits
+        if self.network is None:
+            raise BundleError(
+                f"{self.parent.manifest.name}: holds no {WEIGHTS}, wanted them to train on"
+            )
+        plain = self._static()
+        tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
+        network = copy.deepcopy(self.network)
+        round_while_training(network, bits=bits)
+        training = self.recipe.training
+        n_steps = asked.n_steps or max(1, round(STEPS_SHARE * training.n_steps))
+        rate = asked.rate or RATE_SHARE * training.rate
+        trained = tuner.tune(network, name=TRAINING, n_steps=n_steps, rate=rate)
+        stop_rounding(trained)
+        exports = head_of(self.recipe.family).export(
+            trained, self.parent.manifest.pipeline, self.task.example
+        )
+        files = {path: exports.files[path] for path in self.files}
+        ranges = self._probe().ranges(files)
+        how = f"{bits} bits, trained with rounded weights for {n_steps} steps"
+        return plain | {f"int{bits}, trained": uniform(files, bits, ranges, how=how)}
+
+    def sensitivities(self, probe: Probe, ranges: Mapping[str, Range]) -> dict[str, Sensitivity]:
+        """Return what each layer loses alone at each number of bits, by ``path/name``."""
+        exact = probe.log_probs(self.files)
+        sizes = layer_sizes(self.files)
+        found: dict[str, Sensitivity] = {}
+        with progress("sensitivity", total=len(sizes) * len(CHOICES)) as bar:
+            for name, n_weights in sizes.items():
+                nats: dict[Bits, float] = {}
+                for bits in CHOICES:
+                    files = quantized_files(self.files, {name: bits}, ranges)
+                    nats[bits] = divergence(exact, probe.log_probs(files))
+                    bar(len(found) * len(CHOICES) + len(nats))
+                found[name] = Sensitivity(n_weights, nats)
+        return found
+
+    def _probe(self) -> Probe:
+        """Return a probe that hears some of what the network was trained on."""
+        manifest = self.parent.manifest
+        n_samples = manifest.model.input.shape[1]
+        sessions, n_windows = [], 0
+        for number in range(N_BATCHES):
+            batch = self.task.examples.batch(number, progress=1.0)
+            for row in batch.samples:
+                windows = _cut(row, n_samples)
+                if n_windows < MOST_WINDOWS:
+                    sessions.append(windows)
+                    n_windows += len(windows)
+        return Probe(manifest.model, manifest.step, sessions)
+
+    def _sessions(self) -> list[HeldOut]:
+        found = self.task.exam().held_out[: self.asked.n_texts]
+        if not found:
+            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
+        return found
+
+    def _others(self) -> dict[str, Timed]:
+        """Return the network in torch, where its weights are there."""
+        step = self.parent.manifest.step
+        tokens = None if step is None else np.zeros((N_STEPS, step.n_rows), np.int64)
+        return {} if self.network is None else {EAGER: EagerHop(self.network, tokens)}
+
+    def _bundle(
+        self, one: Candidate, *, latency_ms: Mapping[str, float] | None = None
+    ) -> tuple[Any, dict[str, bytes]]:
+        return quantized_bundle(
+            self.asked.out.stem,
+            self.parent,
+            one.files,
+            one.bits,
+            how=one.how,
+            latency_ms=latency_ms,
+        )
+
+
+STEPS_SHARE = RATE_SHARE = 0.25
+"""Of the recipe's steps and rate, for training with rounding."""
+
+
+def check_float(bundle: Bundle) -> None:
+    """Refuse what is quantized already.
+
+    Raises:
+        BundleError: the model's precision is not float32.
+    """
+    precision = bundle.manifest.model.precision
+    if precision != "float32":
+        raise BundleError(
+            f"{bundle.manifest.name}: model.precision: got {precision}, wanted float32 to quantize"
+        )
+
+
+def files_of(bundle: Bundle) -> Files:
+    """Return the files that run, by path."""
+    manifest = bundle.manifest
+    paths = [manifest.model.path, *([manifest.step.path] if manifest.step else [])]
+    return {path: bundle.files[path] for path in paths}
+
+
+def layer_sizes(files: Files) -> dict[str, int]:
+    """Return how many weights each layer has, by ``path/name``."""
+    return {
+        f"{path}/{layer.name}": layer.n_bytes // 4
+        for path, data in files.items()
+        for layer in layers_of(Graph(data))
+    }
+
+
+def quantized_files(files: Files, bits: Mapping[str, Bits], ranges: Mapping[str, Range]) -> Files:
+    """Return files with the layers named ``path/name`` at ``bits``, the others as they are."""
+    return {
+        path: quantize(
+            data,
+            {k.removeprefix(f"{path}/"): n for k, n in bits.items() if k.startswith(f"{path}/")},
+            ranges={
+                k.removeprefix(f"{path}/"): r for k, r in ranges.items() if k.startswith(f"{path}/")
+            },
+        )
+        for path, data in files.items()
+    }
+
+
+def uniform(files: Files, bits: Bits, ranges: Mapping[str, Range], *, how: str) -> Candidate:
+    """Return all layers of ``files`` at the same bits.
+
+    Raises:
+        BundleError: there is no layer that can be quantized.
+    """
+    every = dict.fromkeys(layer_sizes(files), bits)
+    if not every:
+        raise BundleError(
+            "the network has no layer to quantize, wanted a GRU, a linear map or a convolution over"
+            " time of 1024 weights or more"
+        )
+    return Candidate(quantized_files(files, every, ranges), every, how)
+
+
+def _cut(samples: NDArray[np.float32], n_samples: int) -> NDArray[np.float32]:
+    """Return whole windows (n, n_samples, C) of (T, C); a short one is filled up."""
+    if len(samples) < n_samples:
+        samples = np.pad(samples, ((0, n_samples - len(samples)), (0, 0)))
+    n = len(samples) // n_samples
+    return samples[: n * n_samples].reshape(n, n_samples, -1)

@@ -1,0 +1,119 @@
+"""What a quantization gained and what it cost: the table, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipeline.spec import Settings
+from tools.compression.prune_exam import Errors, Speed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+FASTER = 1.0
+"""Bound that the 95 % upper bound of the ratio of 99th percentiles must be below."""
+
+
+class Line(Settings, frozen=True, kw_only=True):
+    """One form of the network; torch has no files that run, and was not heard."""
+
+    name: str
+    size_bytes: int | None
+    packed_bytes: int | None
+    errors: Errors | None
+    speed: Speed
+
+    def latency_ms(self) -> dict[str, float]:
+        """Return what the manifest says of a hop."""
+        return {"p50": round(self.speed.p50_ms, 4), "p99": round(self.speed.p99_ms, 4)}
+
+
+class QuantizeReport(Settings, frozen=True, kw_only=True):
+    """All figures of a quantization; ``kept`` is the line that is to become the bundle.
+
+    Ratios and errors are against the original in the same runtime, not against torch.
+    """
+
+    bundle: str
+    parent: str
+    method: str
+    data: str
+    n_texts: int
+    kept: str
+    bits: dict[str, int]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+    sha256: str | None = None
+
+    def line(self, name: str) -> Line:
+        """Return the line of that name."""
+        return next(line for line in self.lines if line.name == name)
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the kept one was shown to be faster than the original."""
+        return self.line(self.kept).speed.ratio_p99_high < FASTER
+
+    def speed_said(self) -> str:
+        """Return how the speed of the kept one compares, in a sentence."""
+        speed = self.line(self.kept).speed
+        verdict = "faster" if self.is_faster else "not shown to be faster"
+        return (
+            f"{self.kept} is {verdict} than float32 in the same runtime: p99"
+            f" {speed.ratio_p99:.2f} of its time, 95 % upper bound {speed.ratio_p99_high:.2f}"
+            f" (below {FASTER:g} is faster); p50 {speed.ratio_p50:.2f}, bound"
+            f" {speed.ratio_p50_high:.2f}"
+        )
+
+
+def report_path(bundle: Path) -> Path:
+    """Return where the report of ``bundle`` is."""
+    return bundle.with_name(f"{bundle.stem}.quantize.json")
+
+
+def encode(report: QuantizeReport) -> bytes:
+    """Return the report as JSON."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
+
+
+HEADER = (
+    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'CER':>8}{'more [95 %]':>26}"
+    f"{'p50 ms':>9}{'p99 ms':>9}{'time p50':>10}{'p99':>7}"
+)
+
+
+def table(report: QuantizeReport, *, original: str) -> list[str]:
+    """Return the lines of the table, and under it what has to be said."""
+    what = "SIMULATED" if report.data == "simulated" else "recorded"
+    whole = report.line(original).size_bytes or 1
+    return [
+        f"{report.method}; {report.n_texts} held-out texts, {what}; one thread, by turns",
+        "",
+        HEADER,
+        *(_told(line, whole) for line in report.lines),
+        "",
+        report.speed_said(),
+        *report.notes,
+    ]
+
+
+def _told(line: Line, whole: int) -> str:
+    size = f"{'-':>8}{'-':>9}{'-':>8}"
+    if line.size_bytes is not None and line.packed_bytes is not None:
+        size = (
+            f"{line.size_bytes / 1e3:8.0f}{line.size_bytes / whole:9.1%}"
+            f"{line.packed_bytes / 1e3:8.0f}"
+        )
+    errors = f"{'-':>8}{'-':>26}"
+    if line.errors is not None:
+        low, high = line.errors.more_95
+        more = f"{line.errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
+        errors = f"{line.errors.cer:8.2%}{more:>26}"
+    speed = line.speed
+    return (
+        f"{line.name:18}{size}{errors}{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}"
+        f"{speed.ratio_p50:10.2f}{speed.ratio_p99:7.2f}"
+    )

@@ -1,0 +1,140 @@
+"""``eegscribe quantize``: a bundle of fewer bits, and what it cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UsageError
+from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+EXAMPLE = """examples:
+  eegscribe quantize b.eegb monday.xdf --method static --out small.eegb
+  eegscribe quantize b.eegb --simulate --method mixed --smaller 0.75 --out small.eegb
+  eegscribe quantize b.eegb --simulate --method qat --bits 4 --steps 400 --out small.eegb
+
+REC is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
+were held out then.
+dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
+static: by ranges measured beforehand; faster.
+mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
+qat: static, after training with rounded weights; worth its time at 4 bits.
+Products are of int8 in all of them: 4 bits make the file smaller, not the call faster.
+A bundle that is not shown to be faster than float32 in the same runtime is not written, unless
+--allow-slower is given: networks of fewer than about 256 units are not."""
+
+METHODS = ("dynamic", "static", "qat", "mixed")
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb's arguments."""
+    parser = verbs.add_parser(
+        "quantize",
+        help="fewer bits a weight: smaller and, if large enough, faster",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
+    add("recordings", nargs="*", type=Path, metavar="REC", help="what it was trained on")
+    add("--simulate", action="store_true", help="it was trained on the simulated person")
+    add("--method", choices=METHODS, default="static", help="(%(default)s)")
+    add("--out", type=Path, required=True, metavar="B2", help="folder or .eegb file")
+    add("--force", action="store_true", help="replace the bundle if it is there")
+    add("--bits", type=int, choices=(8, 4), help="of every layer (8; 4 with qat)")
+    add("--smaller", type=float, default=0.75, help="mixed: of int8's file (%(default)s)")
+    add("--steps", type=int, help="qat: of training; a quarter of the recipe's")
+    add("--rate", type=float, help="qat: of training; a quarter of the recipe's")
+    add("--allow-slower", action="store_true", help="write it even if it is not faster")
+    add("--texts", type=int, help="held-out texts to compare on; all")
+    add("--blocks", type=int, default=20, help="turns that each form is timed (%(default)s)")
+    add("--windows", type=int, default=200, help="timed in each turn (%(default)s)")
+    add("--cache", type=Path, metavar="FOLDER", help="keep filtered recordings there")
+    add("--json", action="store_true", help="JSON lines, the last one a summary")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Run the verb."""
+    _check(options)
+    from msgspec.structs import replace
+
+    from tools.compression.prune import use_one_thread
+    from tools.compression.quantize import ORIGINAL, Asked, Quantizing
+    from tools.compression.quantize_table import encode, report_path, table
+    from tools.training.checkpoint import write_whole
+
+    use_one_thread()
+    quantizing = Quantizing(
+        Asked(
+            bundle=options.bundle,
+            out=options.out,
+            method=options.method,
+            paths=tuple(options.recordings),
+            bits=options.bits or (4 if options.method == "qat" else 8),
+            share=options.smaller,
+            n_steps=options.steps,
+            rate=options.rate,
+            n_texts=options.texts,
+            n_blocks=options.blocks,
+            n_windows=options.windows,
+            cache=options.cache,
+        )
+    )
+    for line in quantizing.task.problems:
+        print(f"left out: {line}", file=sys.stderr)
+    report = quantizing.run()
+    is_written = report.is_faster or options.allow_slower
+    if is_written:
+        report = replace(report, sha256=quantizing.write(report))
+        write_whole(report_path(options.out), encode(report))
+        quantizing.clean_up()
+    if options.json:
+        summary = {"type": "summary", "out": str(options.out), "written": is_written}
+        print(json.dumps(summary | json.loads(encode(report))))
+    else:
+        print("\n".join(table(report, original=ORIGINAL)))
+        if is_written:
+            print(f"{options.out}: written")
+    if not is_written:
+        print(
+            f"eegscribe: {options.out}: not written, {report.speed_said()};"
+            " wanted a faster one, or --allow-slower",
+            file=sys.stderr,
+        )
+    return 0 if is_written else 1
+
+
+def _check(options: Namespace) -> None:
+    """Refuse what cannot be.
+
+    Raises:
+        UsageError: names the option.
+    """
+    if options.simulate == bool(options.recordings):
+        raise UsageError("quantize: wanted either recordings or --simulate")
+    least = {"steps": 1, "texts": 1, "blocks": 2, "windows": 2}
+    for name, minimum in least.items():
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise UsageError(f"--{name}: got {value}, wanted {minimum} or more")
+    if options.rate is not None and not (math.isfinite(options.rate) and options.rate > 0):
+        raise UsageError(f"--rate: got {options.rate}, wanted more than 0")
+    if not 0.0 < options.smaller <= 2.0:
+        raise UsageError(f"--smaller: got {options.smaller}, wanted more than 0 and at most 2")
+    if options.method == "mixed" and options.bits is not None:
+        raise UsageError("--bits: is for a uniform quantization, wanted none with mixed")
+    if options.method != "qat" and (options.steps, options.rate) != (None, None):
+        raise UsageError("--steps, --rate: are for --method qat")
+    if options.out.exists() and not options.force:
+        raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
+    if options.out.resolve() == options.bundle.resolve():
+        raise UsageError("--out: is the bundle that is given, wanted another name")
