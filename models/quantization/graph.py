@@ -53,6 +53,7 @@ class Graph:
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
         self._n_names = 0
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         for node in graph.node:
             del node.metadata_props[:]  # where in whose source it came from: not for a bundle
             if not self._fold(node):
@@ -92,23 +93,25 @@ class Graph:
         return [node for node in self.nodes if name in node.input]
 
     def constant(self, array: NDArray[Any]) -> str:
-        """Add a constant and return its name."""
-        name = self._name("constant")
-        self.constants[name] = array
-        return name
+        """Return the name of a constant; what is equal is stored once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._known:
+            self._known[key] = self._name()
+            self.constants[self._known[key]] = array
+        return self._known[key]
 
     def constant_4_bit(self, array: NDArray[np.int8]) -> str:
         """Add a constant of whole numbers from -8 to 7, stored in 4 bits each."""
-        name = self._name("constant")
+        name = self._name()
         low, high = (half.astype(np.uint8) & 0xF for half in _halves(array))
         self.packed[name] = helper.make_tensor(
             name, TensorProto.INT4, array.shape, (low | (high << 4)).tobytes(), raw=True
         )
         return name
 
-    def _name(self, of: str) -> str:
+    def _name(self) -> str:
         self._n_names += 1
-        return f"quantized_{of.lower()}_{self._n_names}"
+        return f"q.{self._n_names}"
 
     def node(
         self,
@@ -121,7 +124,7 @@ class Graph:
         **attributes: Any,
     ) -> tuple[NodeProto, list[str]]:
         """Return a new node, which is not yet in the graph, and the names of its outputs."""
-        names = list(outputs) or [self._name(op_type) for _ in range(n_outputs)]
+        names = list(outputs) or [self._name() for _ in range(n_outputs)]
         return helper.make_node(op_type, inputs, names, domain=domain, **attributes), names
 
     def replace(self, old: Sequence[NodeProto], new: Sequence[NodeProto]) -> None:
