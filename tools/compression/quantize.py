@@ -26,8 +26,8 @@ from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError, RecordingError
 from tools.compression.eager import EagerHop
 from tools.compression.prune import model_bytes
-from tools.compression.prune_inputs import recipe_of, task_of
 from tools.compression.prune_exam import N_STEPS, Exam, race
+from tools.compression.prune_inputs import recipe_of, task_of
 from tools.compression.prune_table import packed_bytes
 from tools.compression.prune_tuning import Tuner
 from tools.compression.quantize_bundle import quantized_bundle
