@@ -35,6 +35,8 @@ from tools.compression.units import groups_of
 from tools.training import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from models.bundle import Bundle
@@ -76,7 +78,7 @@ class Pruning:
     def run(self) -> PruneReport:
         """Prune, fine-tune, compare, and write the bundle."""
         asked = self.asked
-        methods = {
+        methods: dict[str, Callable[[], Found]] = {
             "structured": self.structured,
             "iterative": self.iterative,
             "magnitude": self.single_weights,
