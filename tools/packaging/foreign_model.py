@@ -157,7 +157,8 @@ class RawModel:
         self.shapes = {name: tuple(value.shape) for name, value in found.items()}
         self._state = {name: found[following] for name, following in foreign.states}
         self.newest = self._rows(found[foreign.output])
-        return _logs(self.newest, foreign).astype(np.float32)
+        found: NDArray[np.float32] = _logs(self.newest, foreign).astype(np.float32)
+        return found
 
     def _as_its_own(self, window: Array) -> Array:
         sizes, axes = self._foreign.sizes, self._foreign.input_axes

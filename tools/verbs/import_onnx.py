@@ -88,8 +88,12 @@ def run(options: Namespace) -> int:
         raise UsageError(f"--rate: got {options.rate}, wanted samples a second above 0")
     check_out(options.out, parent=None, is_forced=options.force)
     head, states = options.head, tuple(map(_pair, options.state))
-    needed = ("batch", "time", "channels")
-    input_axes = parse_axes(options.layout, known=INPUT_AXES, needed=needed, where="--layout")
+    input_axes = parse_axes(
+        options.layout,
+        known=INPUT_AXES,
+        needed=("batch", "time", "channels"),
+        where="--layout",
+    )
     text = options.output_layout or ("batch,time,symbols" if head == "ctc" else "batch,symbols")
     needed = ("batch", "time", "symbols") if head == "ctc" else ("batch", "symbols")
     output_axes = parse_axes(text, known=OUTPUT_AXES, needed=needed, where="--output-layout")
