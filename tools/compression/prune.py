@@ -32,6 +32,7 @@ from tools.compression.prune_table import Line, PruneReport, packed_bytes
 from tools.compression.prune_tuning import Tuner, of_network
 from tools.compression.structured import choose, n_parameters, parse_amounts, remove, sparsity
 from tools.compression.units import groups_of
+from tools.digests import text_digest
 from tools.training import checkpoint
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Pruning:
             kept=found.kept,
             lines=lines,
             bought=bought,
-            notes=tuple(found.notes),
+            notes=(*found.notes, *self.seen_before(sessions)),
         )
 
     def clean_up(self) -> None:
@@ -214,6 +215,14 @@ class Pruning:
         if not found:
             raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
         return found
+
+    def seen_before(self, sessions: list[HeldOut]) -> list[str]:
+        """Return a sentence where the original has learnt from what is heard in the end."""
+        learnt = set(self.parent.manifest.provenance.texts)
+        n_seen = sum(text_digest(session.text) in learnt for session in sessions)
+        if not n_seen:
+            return []
+        return [f"{n_seen} of these {len(sessions)} texts were learnt from by the original."]
 
     def made(self, network: Any, found: Found, *, line: Line | None = None) -> Made:
         """Return manifest and files of a bundle of ``network``, with figures where measured."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tools.compression.prune_inputs import Asked
 
 EXAMPLE = """examples:
-  eegscribe prune demo.eegb --simulate --method structured --amount 0.4 --out small.eegb
+  eegscribe prune sim.eegb --simulate --method structured --amount 0.4 --out small.eegb
   eegscribe prune b.eegb monday.xdf --method iterative --amount hidden=0.5 --rounds 4 --out s.eegb
   eegscribe prune b.eegb monday.xdf --method sensitivity --amount 0.1,0.3,0.5,0.7 --out curves
   eegscribe prune b.eegb --simulate --method lottery --amount 0.6 --out ticket.eegb
