@@ -17,12 +17,12 @@ from models.bundle import Bundle
 from models.export import Exported, export_ctc
 from models.families import build
 from models.onnx_backend import OnnxModel, open_session
-from models.quantization.probe import Probe
+from models.quantization.probe import Files, Probe
 from tests.bench import machine
 from tests.bench.command import bench_main
 from tests.bench.tables import table
 from tools.compression.eager import EagerHop
-from tools.compression.quantize import Files, uniform
+from tools.compression.quantize import uniform
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
 
 NETWORKS = ((128, 1), (256, 3), (384, 2), (768, 5))
