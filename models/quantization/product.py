@@ -97,8 +97,8 @@ class Builder:
     def weights(self, rounded: Rounded) -> str:
         """Add weights as uint8; those of 4 bits are unfolded when the model is opened."""
         if rounded.factors is None:
-            whole = rounded.numbers.astype(np.int16) + MIDDLE
-            return self.graph.constant(whole.astype(np.uint8))
+            around = rounded.numbers.astype(np.int16) + MIDDLE
+            return self.graph.constant(around.astype(np.uint8))
         numbers = self.op("Cast", self.graph.constant_4_bit(rounded.numbers), to=FLOAT)
         factors = self.op("Cast", self.graph.constant(rounded.factors), to=FLOAT)
         whole = self.op("Mul", numbers, factors)  # (G, 32, N)
