@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.onnx_backend import REFUSALS
-from models.onnx_layout import LEAST, SINGLE, Foreign
+from models.onnx_layout import LEAST, SINGLE, Foreign, Kind
 from models.onnx_scan import check_onnx
 from pipeline.errors import BundleError, UsageError
 
@@ -157,8 +157,8 @@ class RawModel:
         self.shapes = {name: tuple(value.shape) for name, value in found.items()}
         self._state = {name: found[following] for name, following in foreign.states}
         self.newest = self._rows(found[foreign.output])
-        found: NDArray[np.float32] = _logs(self.newest, foreign).astype(np.float32)
-        return found
+        logs: NDArray[np.float32] = _logs(self.newest, foreign).astype(np.float32)
+        return logs
 
     def _as_its_own(self, window: Array) -> Array:
         sizes, axes = self._foreign.sizes, self._foreign.input_axes
@@ -197,22 +197,33 @@ class RawModel:
         rows, kind = self.newest, self._foreign.kind
         if not np.isfinite(rows).all():
             raise BundleError(f"{self._where}: gives numbers that are not finite")
-        is_one = rows.shape[1] == 1
-        sums = {
-            "probabilities": rows.min() >= 0 and (is_one or _near(rows.sum(axis=1), 1.0)),
-            "log-probabilities": rows.max() <= 1e-3
-            and (is_one or _near(np.exp(rows).sum(axis=1), 1.0)),
-        }
-        if kind != "logits" and not sums[kind]:
-            raise BundleError(
-                f"{self._where}: gives values from {rows.min():.3g} to {rows.max():.3g},"
-                f" which are no {kind}; wanted another --output-kind"
-            )
-        rather = [name for name, fits in sums.items() if fits]
-        if kind == "logits" and rather and not is_one:
-            raise BundleError(
-                f"{self._where}: gives {rather[0]}, wanted --output-kind {rather[0]}, not logits"
-            )
+        if kind == "memory":
+            return
+        check_logs(rows, kind, where=self._where)
+
+
+def check_logs(rows: Array, kind: Kind, *, where: str) -> None:
+    """Refuse outputs (n_rows, n_columns) that are not of the kind they were said to be.
+
+    Raises:
+        BundleError: says what they rather are.
+    """
+    is_one = rows.shape[1] == 1
+    sums = {
+        "probabilities": rows.min() >= 0 and (is_one or _near(rows.sum(axis=1), 1.0)),
+        "log-probabilities": rows.max() <= 1e-3
+        and (is_one or _near(np.exp(rows).sum(axis=1), 1.0)),
+    }
+    if kind != "logits" and not sums[kind]:
+        raise BundleError(
+            f"{where}: gives values from {rows.min():.3g} to {rows.max():.3g},"
+            f" which are no {kind}; wanted another --output-kind"
+        )
+    rather = [name for name, fits in sums.items() if fits]
+    if kind == "logits" and rather and not is_one:
+        raise BundleError(
+            f"{where}: gives {rather[0]}, wanted --output-kind {rather[0]}, not logits"
+        )
 
 
 def parity(
@@ -221,6 +232,7 @@ def parity(
     windows: NDArray[np.float32],
     *,
     precision: Precision,
+    is_memory: bool,
     where: str,
 ) -> float:
     """Return the largest difference of a log between both models over successive windows.
@@ -234,7 +246,8 @@ def parity(
     for window in windows:
         wanted, got = raw.run(window), wrapped.run(window)
         raw.check_kind()
-        got, wanted = np.maximum(got, UNLIKELY), np.maximum(wanted, UNLIKELY)
+        if not is_memory:
+            got, wanted = np.maximum(got, UNLIKELY), np.maximum(wanted, UNLIKELY)
         difference = np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted))
         worst = max(worst, float(difference.max()))
     wrapped.reset()
@@ -253,6 +266,8 @@ def _near(values: Array, wanted: float) -> bool:
 
 def _logs(rows: Array, foreign: Foreign) -> Array:
     """Return natural logs in our order, in float64."""
+    if foreign.kind == "memory":
+        return rows
     if foreign.has_odds and rows.shape[1] == 1:
         if foreign.kind == "logits":
             return rows
