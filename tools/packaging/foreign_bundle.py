@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -48,10 +47,9 @@ not known until it is evaluated.
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The file, its SHA-256, and how it was said to be called."""
+    """The file, and how it was said to be called."""
 
     file: str
-    sha256: str
     input_axes: tuple[str, ...]
     output_axes: tuple[str, ...]
     kind: Kind
@@ -63,7 +61,6 @@ class ForeignStep:
 
     opened: Opened
     file: str
-    sha256: str
     caches: tuple[tuple[str, str], ...]
     kind: Kind
     max_symbols: int
@@ -158,7 +155,7 @@ def _with_step(
         where=step.file,
     )
     files[made.path] = data
-    known = {**manifest.provenance.data, step.file: step.sha256}
+    known = {**manifest.provenance.data, step.file: step.opened.sha256}
     provenance = msgspec.structs.replace(manifest.provenance, data=known)
     return msgspec.structs.replace(manifest, step=made, provenance=provenance)
 
@@ -265,16 +262,11 @@ def _manifest(
         provenance=Provenance(
             command=shlex.join(["eegscribe", *sys.argv[1:]]),
             versions={name: version(name) for name in ("eegscribe", "onnx")},
-            data={origin.file: origin.sha256},
+            data={origin.file: opened.sha256},
             recipe={"foreign": told},
         ),
         optimisation=Optimisation(precision=file.precision, size_bytes=proto.ByteSize()),
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fixed_time(opened: Opened, name: str, axes: tuple[str, ...]) -> int | None:

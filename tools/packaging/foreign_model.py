@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ class Opened:
     """A model read and scanned; ``inputs`` and ``outputs`` without its states, by name."""
 
     proto: Any
+    sha256: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[int | str, ...]]
@@ -79,6 +81,9 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
     }
     inputs = [value.name for value in proto.graph.input if value.name not in held]
     outputs = [value.name for value in proto.graph.output]
+    for name in (*inputs, *outputs):
+        if not name.isprintable() or not name:
+            raise BundleError(f"{path}: {name!r} names an input or output, wanted printable text")
     for name, following in states:
         if name not in inputs or following not in outputs:
             raise UsageError(
@@ -87,6 +92,7 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
             )
     return Opened(
         proto=proto,
+        sha256=hashlib.sha256(data).hexdigest(),
         inputs=tuple(name for name in inputs if name not in {pair[0] for pair in states}),
         outputs=tuple(name for name in outputs if name not in {pair[1] for pair in states}),
         shapes=known,

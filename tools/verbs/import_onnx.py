@@ -151,7 +151,6 @@ def run(options: Namespace) -> int:
         ),
         origin=foreign_bundle.Origin(
             file=options.model.name,
-            sha256=foreign_bundle.sha256_of(options.model),
             input_axes=input_axes,
             output_axes=output_axes,
             kind=options.output_kind,
@@ -175,7 +174,6 @@ def _step(options: Namespace) -> Any:
     return foreign_bundle.ForeignStep(
         opened=foreign_model.open_foreign(options.step, states=caches),
         file=options.step.name,
-        sha256=foreign_bundle.sha256_of(options.step),
         caches=caches,
         kind=options.output_kind,
         max_symbols=options.max_symbols,

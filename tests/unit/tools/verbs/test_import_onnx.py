@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.bundle import load_bundle
 from models.golden import GOLDEN
@@ -267,3 +269,27 @@ def test_what_a_step_gives_becomes_logs(tmp_path: Path, kind: str) -> None:
     made = load_bundle(tmp_path / "b.eegb").files[GOLDEN]
     with np.load(io.BytesIO(made)) as arrays:
         np.testing.assert_allclose(np.exp(arrays["log_probs"]).sum(axis=-1), 1.0, atol=1e-5)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    at=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=5),
+    keep=st.integers(0, 4000),
+)
+def test_any_damage_is_one_of_our_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], at: list[tuple[int, int]], keep: int
+) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", has_state=True)
+    data = bytearray(path.read_bytes())
+    if keep < len(data) // 4:
+        data = data[: 4 * keep]
+    for place, value in at:
+        if data:
+            data[place % len(data)] = value
+    path.write_bytes(data)
+    more = ("--layout", "batch,channels,time", "--state", "h0=hn", "--force")
+    status = run(tmp_path, path, *more)
+    assert status in {0, 2, 65}
+    assert capsys.readouterr().err.count("\n") == (status != 0)
