@@ -82,7 +82,7 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
     inputs = [value.name for value in proto.graph.input if value.name not in held]
     outputs = [value.name for value in proto.graph.output]
     for name in (*inputs, *outputs):
-        if not name.isprintable() or not name:
+        if not (isinstance(name, str) and name and name.isprintable()):  # bytes: not UTF-8
             raise BundleError(f"{path}: {name!r} names an input or output, wanted printable text")
     for name, following in states:
         if name not in inputs or following not in outputs:
