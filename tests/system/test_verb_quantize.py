@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from models.bundle import load_bundle
+from models.bundle import load_bundle, write_bundle
 from models.weights import WEIGHTS
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
@@ -193,3 +194,34 @@ def test_wrong_words_are_refused(
     given = ["quantize", str(tmp_path / "b.eegb"), "r.xdf", "--out", str(tmp_path / "c.eegb")]
     assert main([*given, *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_without_recordings_time_alone_is_compared(
+    gru: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.eegb"
+    words = ["quantize", str(gru), "--out", str(out), "--method", "dynamic", "--allow-slower"]
+    assert main([*words, *QUICK]) == 0
+    told = summary(capsys)
+    assert (told["data"], told["n_texts"]) == ("golden", 0)
+    assert all(line["errors"] is None for line in told["lines"])
+    assert main([*words, *QUICK, "--method", "static", "--force"]) == 2
+    assert "wanted recordings or --simulate" in capsys.readouterr().err
+
+
+def test_a_bundle_that_train_did_not_make_is_measured_on_any_labelled_recording(
+    gru: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(gru)
+    provenance = replace(bundle.manifest.provenance, recipe={})
+    foreign, out = tmp_path / "foreign.eegb", tmp_path / "small.eegb"
+    files = {name: data for name, data in bundle.files.items() if name != WEIGHTS}
+    write_bundle(foreign, replace(bundle.manifest, provenance=provenance, network=None), files)
+    recording = gru.with_name("r.xdf")
+    words = ["quantize", str(foreign), str(recording), "--out", str(out), "--method", "static"]
+    assert main([*words, "--allow-slower", *QUICK]) == 0
+    told = summary(capsys)
+    assert told["n_texts"] == 5
+    assert told["notes"][0] == "ranges of r.xdf, errors of r.xdf, as there is no other"
+    assert [line["name"] for line in told["lines"]] == ["float32, runtime", "int8, static"]
+    open_engine(out)

@@ -23,10 +23,12 @@ from models.quantization.layers import layers_of, quantize
 from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
 from models.quantization.probe import Probe, divergence
 from models.weights import WEIGHTS, unpack
-from pipeline.errors import BundleError, RecordingError
+from pipeline.errors import BundleError
+from pipeline.spec import SlidingWindow
 from tools.compression.eager import EagerHop
+from tools.compression.ground import GoldenGround, RecordedGround, TaskGround
 from tools.compression.prune import model_bytes
-from tools.compression.prune_exam import N_STEPS, Exam, race
+from tools.compression.prune_exam import N_STEPS, race
 from tools.compression.prune_inputs import recipe_of, task_of
 from tools.compression.prune_table import packed_bytes
 from tools.compression.prune_tuning import Tuner
@@ -41,13 +43,13 @@ from tools.training.heads import head_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from models.bundle import Bundle
     from models.quantization.probe import Files
     from models.quantization.product import Bits, Range
+    from tools.compression.ground import Ground
     from tools.compression.timing import Timed
-    from tools.training.evaluation import HeldOut
+    from tools.training.recipe import Recipe
+    from tools.training.tasks import Task
 
 Method = Literal["dynamic", "static", "qat", "mixed"]
 
@@ -55,15 +57,10 @@ ORIGINAL, EAGER = "float32, runtime", "float32, torch"
 
 TRAINING = "rounded"
 
-N_BATCHES = 4
-"""Batches of the training's examples that ranges and sensitivity are measured on."""
-
-MOST_WINDOWS = 600
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for; ``paths`` of recordings, none for the simulated person.
+    """What is asked for; ``paths`` of recordings. ``is_simulated``: the simulated person instead.
 
     ``bits`` of a uniform quantization. A mixture's weights are at most ``share`` of the file that 8
     bits throughout give. ``n_steps`` and ``rate`` are of training with rounding.
@@ -73,6 +70,7 @@ class Asked:
     out: Path
     method: Method
     paths: tuple[Path, ...] = ()
+    is_simulated: bool = False
     bits: Bits = 8
     share: float = 0.75
     n_steps: int | None = None
@@ -108,28 +106,46 @@ class Quantizing:
         check_float(self.parent)
         has_weights = WEIGHTS in self.parent.files
         self.network: Any | None = unpack(self.parent) if has_weights else None
-        self.recipe = recipe_of(self.parent, self.network)
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
-        course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
-        self.task = task_of(self.parent, self.recipe, course, self.folder)
+        self.recipe: Recipe | None = None
+        self.task: Task | None = None
+        self.ground = self._ground()
         self.files = files_of(self.parent)
+
+    def _ground(self) -> Ground:
+        """Return what the bundle is measured on."""
+        asked, parent = self.asked, self.parent
+        if not asked.is_simulated and not asked.paths:
+            return GoldenGround(parent)
+        is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
+        if not (parent.manifest.provenance.recipe and is_text):
+            return RecordedGround(asked.bundle, asked.paths)
+        self.recipe = recipe_of(parent, self.network)
+        course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
+        self.task = task_of(parent, self.recipe, course, self.folder)
+        return TaskGround(asked.bundle, parent, self.task, n_texts=asked.n_texts)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for everything in the recordings that is left out."""
+        return self.task.problems if self.task else ()
 
     def run(self) -> QuantizeReport:
         """Quantize, compare, and write the bundle; not where it is not faster, see the report."""
         candidates = self.candidates
-        sessions = self._sessions()
         with tempfile.TemporaryDirectory() as folder:
             paths = {ORIGINAL: self.asked.bundle}
             for k, (name, one) in enumerate(candidates.items()):
                 paths[name] = Path(folder) / f"{k}.eegb"
                 write_bundle(paths[name], *self._bundle(one))
-            exam = Exam(paths, sessions)
+            errors = self.ground.errors(paths)
             speeds = race(
                 paths,
-                sessions,
+                (),
                 n_blocks=self.asked.n_blocks,
                 n_windows=self.asked.n_windows,
                 others=self._others(),
+                windows=self.ground.windows(),
             )
             sizes = {
                 name: (model_bytes(bundle), packed_bytes(bundle))
@@ -140,7 +156,7 @@ class Quantizing:
                 name=name,
                 size_bytes=sizes[name][0] if name in sizes else None,
                 packed_bytes=sizes[name][1] if name in sizes else None,
-                errors=exam.errors(name) if name in paths else None,
+                errors=errors.get(name),
                 speed=speed,
             )
             for name, speed in sorted(speeds.items(), key=lambda one: one[0] != EAGER)
@@ -150,12 +166,13 @@ class Quantizing:
             bundle=self.asked.out.name,
             parent=self.parent.sha256,
             method=self.asked.method,
-            data=self.task.kind,
-            n_texts=len(sessions),
+            data=self.ground.kind,
+            unit=self.ground.unit,
+            n_texts=self.ground.n_texts,
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
-            notes=tuple(note for one in candidates.values() for note in one.notes),
+            notes=(*self.ground.notes, *(n for one in candidates.values() for n in one.notes)),
         )
 
     def write(self, report: QuantizeReport) -> str:
@@ -214,9 +231,10 @@ class Quantizing:
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
         asked, bits = self.asked, self.asked.bits
-        if self.network is None:
+        if self.network is None or self.recipe is None or self.task is None:
             raise BundleError(
-                f"{self.parent.manifest.name}: holds no {WEIGHTS}, wanted them to train on"
+                f"{self.parent.manifest.name}: holds no {WEIGHTS} or no recipe, wanted a bundle"
+                " made by train"
             )
         plain = self._static()
         tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
@@ -251,24 +269,9 @@ class Quantizing:
         return found
 
     def _probe(self) -> Probe:
-        """Return a probe that hears some of what the network was trained on."""
+        """Return a probe that hears what ranges are measured on."""
         manifest = self.parent.manifest
-        n_samples = manifest.model.input.shape[1]
-        sessions, n_windows = [], 0
-        for number in range(N_BATCHES):
-            batch = self.task.examples.batch(number, progress=1.0)
-            for row in batch.samples:
-                windows = _cut(row, n_samples)
-                if n_windows < MOST_WINDOWS:
-                    sessions.append(windows)
-                    n_windows += len(windows)
-        return Probe(manifest.model, manifest.step, sessions)
-
-    def _sessions(self) -> list[HeldOut]:
-        found = self.task.exam().held_out[: self.asked.n_texts]
-        if not found:
-            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
-        return found
+        return Probe(manifest.model, manifest.step, self.ground.sessions())
 
     def _others(self) -> dict[str, Timed]:
         """Return the network in torch, where its weights are there."""
@@ -349,11 +352,3 @@ def uniform(files: Files, bits: Bits, ranges: Mapping[str, Range], *, how: str) 
             " time of 1024 weights or more"
         )
     return Candidate(quantized_files(files, every, ranges), every, how)
-
-
-def _cut(samples: NDArray[np.float32], n_samples: int) -> NDArray[np.float32]:
-    """Return whole windows (n, n_samples, C) of (T, C); a short one is filled up."""
-    if len(samples) < n_samples:
-        samples = np.pad(samples, ((0, n_samples - len(samples)), (0, 0)))
-    n = len(samples) // n_samples
-    return samples[: n * n_samples].reshape(n, n_samples, -1)

@@ -41,6 +41,7 @@ class QuantizeReport(Settings, frozen=True, kw_only=True):
     parent: str
     method: str
     data: str
+    unit: str
     n_texts: int
     kept: str
     bits: dict[str, int]
@@ -80,17 +81,18 @@ def encode(report: QuantizeReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'CER':>8}{'more [95 %]':>26}"
+    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>26}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'time p50':>10}{'p99':>7}"
 )
 
 
 def table(report: QuantizeReport, *, original: str) -> list[str]:
     """Return the lines of the table, and under it what has to be said."""
-    what = "SIMULATED" if report.data == "simulated" else "recorded"
+    what = "SIMULATED" if report.data == "simulated" else report.data
     whole = report.line(original).size_bytes or 1
     return [
-        f"{report.method}; {report.n_texts} held-out texts, {what}; one thread, by turns",
+        f"{report.method}; {report.n_texts} texts, {what}; errors in {report.unit}; one thread, by"
+        " turns",
         "",
         HEADER,
         *(_told(line, whole) for line in report.lines),
