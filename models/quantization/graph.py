@@ -13,6 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from pipeline.errors import BundleError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,10 +35,17 @@ FOLDED = frozenset(
 
 
 class Graph:
-    """See the module. ``constants`` are arrays by name, ``nodes`` in an order that can be run."""
+    """See the module. ``constants`` are arrays by name, ``nodes`` in an order that can be run.
+
+    Raises:
+        BundleError: shapes in it contradict each other.
+    """
 
     def __init__(self, data: bytes) -> None:
-        model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+        try:
+            model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+        except onnx.shape_inference.InferenceError as error:
+            raise BundleError(f"the network's graph cannot be followed ({error})") from None
         graph = model.graph
         self._model = model
         self.inputs = [value.name for value in graph.input]

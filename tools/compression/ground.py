@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 N_BATCHES = 4
 """Batches of the training's examples that ranges and sensitivity are measured on."""
 
-MOST_WINDOWS = 600
+MOST_WINDOWS, MOST_WRITTEN = 600, 48
+"""Windows that are listened to; fewer of a network that writes symbol by symbol: they are long."""
 
 
 class Ground(Protocol):
@@ -80,6 +81,7 @@ class TaskGround:
     def __init__(self, path: Path, bundle: Bundle, task: Task, *, n_texts: int | None) -> None:
         self._path, self._task = path, task
         self._n_samples = bundle.manifest.model.input.shape[1]
+        self._most = most_windows(bundle)
         self.kind: str = task.kind
         self._held_out = task.exam().held_out[:n_texts]
         if not self._held_out:
@@ -95,7 +97,7 @@ class TaskGround:
         found: list[NDArray[np.float32]] = []
         for number in range(N_BATCHES):
             for row in self._task.examples.batch(number, progress=1.0).samples:
-                if sum(map(len, found)) < MOST_WINDOWS:
+                if sum(map(len, found)) < self._most:
                     found.append(cut(row, self._n_samples))
         return found
 
@@ -138,7 +140,7 @@ class RecordedGround:
 
     def sessions(self) -> list[NDArray[np.float32]]:
         """Return the windows of the first recording, as the chain asks for them."""
-        return [self._heard(self._reels[0])[:MOST_WINDOWS]]
+        return [self._heard(self._reels[0])[: most_windows(self._engine.bundle)]]
 
     def windows(self) -> NDArray[np.float32]:
         """Return windows of what is judged."""
@@ -227,6 +229,11 @@ class _Listener:
 
     def reset(self) -> None:
         self._model.reset()
+
+
+def most_windows(bundle: Bundle) -> int:
+    """Return how many windows ranges and sensitivity are measured on."""
+    return MOST_WINDOWS if bundle.manifest.step is None else MOST_WRITTEN
 
 
 def cut(samples: NDArray[Any], n_samples: int) -> NDArray[np.float32]:

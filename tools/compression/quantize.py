@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from models.bundle import load_bundle, write_bundle
-from models.quantization.graph import Graph
-from models.quantization.layers import layers_of, quantize
 from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
 from models.quantization.probe import Probe, divergence
 from models.weights import WEIGHTS, unpack
@@ -33,6 +31,14 @@ from tools.compression.prune_inputs import recipe_of, task_of
 from tools.compression.prune_table import packed_bytes
 from tools.compression.prune_tuning import Tuner
 from tools.compression.quantize_bundle import quantized_bundle
+from tools.compression.quantize_files import (
+    Candidate,
+    check_float,
+    files_of,
+    layer_sizes,
+    quantized_files,
+    uniform,
+)
 from tools.compression.quantize_table import Line, QuantizeReport
 from tools.compression.quantize_training import round_while_training, stop_rounding
 from tools.progress import progress
@@ -43,8 +49,6 @@ from tools.training.heads import head_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from models.bundle import Bundle
-    from models.quantization.probe import Files
     from models.quantization.product import Bits, Range
     from tools.compression.ground import Ground
     from tools.compression.timing import Timed
@@ -56,6 +60,9 @@ Method = Literal["dynamic", "static", "qat", "mixed"]
 ORIGINAL, EAGER = "float32, runtime", "float32, torch"
 
 TRAINING = "rounded"
+
+STEPS_SHARE = RATE_SHARE = 0.25
+"""Of the recipe's steps and rate, for training with rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +86,6 @@ class Asked:
     n_blocks: int = 20
     n_windows: int = 200
     cache: Path | None = None
-
-
-@dataclass(slots=True)
-class Candidate:
-    """Quantized files, the bits of their layers by ``path/name``, and how it is called."""
-
-    files: Files
-    bits: dict[str, Bits]
-    how: str
-    notes: list[str] = field(default_factory=list)
 
 
 class Quantizing:
@@ -290,65 +287,3 @@ class Quantizing:
             how=one.how,
             latency_ms=latency_ms,
         )
-
-
-STEPS_SHARE = RATE_SHARE = 0.25
-"""Of the recipe's steps and rate, for training with rounding."""
-
-
-def check_float(bundle: Bundle) -> None:
-    """Refuse what is quantized already.
-
-    Raises:
-        BundleError: the model's precision is not float32.
-    """
-    precision = bundle.manifest.model.precision
-    if precision != "float32":
-        raise BundleError(
-            f"{bundle.manifest.name}: model.precision: got {precision}, wanted float32 to quantize"
-        )
-
-
-def files_of(bundle: Bundle) -> Files:
-    """Return the files that run, by path."""
-    manifest = bundle.manifest
-    paths = [manifest.model.path, *([manifest.step.path] if manifest.step else [])]
-    return {path: bundle.files[path] for path in paths}
-
-
-def layer_sizes(files: Files) -> dict[str, int]:
-    """Return how many weights each layer has, by ``path/name``."""
-    return {
-        f"{path}/{layer.name}": layer.n_bytes // 4
-        for path, data in files.items()
-        for layer in layers_of(Graph(data))
-    }
-
-
-def quantized_files(files: Files, bits: Mapping[str, Bits], ranges: Mapping[str, Range]) -> Files:
-    """Return files with the layers named ``path/name`` at ``bits``, the others as they are."""
-    return {
-        path: quantize(
-            data,
-            {k.removeprefix(f"{path}/"): n for k, n in bits.items() if k.startswith(f"{path}/")},
-            ranges={
-                k.removeprefix(f"{path}/"): r for k, r in ranges.items() if k.startswith(f"{path}/")
-            },
-        )
-        for path, data in files.items()
-    }
-
-
-def uniform(files: Files, bits: Bits, ranges: Mapping[str, Range], *, how: str) -> Candidate:
-    """Return all layers of ``files`` at the same bits.
-
-    Raises:
-        BundleError: there is no layer that can be quantized.
-    """
-    every = dict.fromkeys(layer_sizes(files), bits)
-    if not every:
-        raise BundleError(
-            "the network has no layer to quantize, wanted a GRU, a linear map or a convolution over"
-            " time of 1024 weights or more"
-        )
-    return Candidate(quantized_files(files, every, ranges), every, how)
