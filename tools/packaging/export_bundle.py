@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from models.manifest import Evaluation, Manifest, Precision
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
-from tools.packaging.graph_rewrites import Level, counted, halved, optimised
+from tools.packaging.graph_rewrites import Halving, Level, counted, halved, optimised
 from tools.packaging.real_windows import golden_windows
 from tools.packaging.same_output import TOLERANCES, Parity, ParityError, compare, outputs
 
@@ -45,6 +46,8 @@ class Remade:
     files: dict[str, bytes]
     model: OnnxModel
     parity: Parity
+    how: Halving | None
+    """What is computed in 16 bit, None for nothing and nothing stored so."""
     n_norms: tuple[int, int]
     """Batch norms in its graphs before and after."""
 
@@ -62,12 +65,11 @@ def remake(
         raise BundleError(
             f"{parent.manifest.name}: is {parent.manifest.model.precision}, wanted a float32 bundle"
         )
-    if precision == "float32":
-        return _made(parent, windows, precision, level, name, is_careful=False)
-    try:
-        return _made(parent, windows, precision, level, name, is_careful=False)
-    except (ParityError, BundleError):
-        return _made(parent, windows, precision, level, name, is_careful=True)
+    ways: tuple[Halving, ...] = ("all", "products")
+    for how in ways if precision == "float16" else ():
+        with contextlib.suppress(ParityError, BundleError):
+            return _made(parent, windows, precision, level, name, how=how)
+    return _made(parent, windows, precision, level, name, how="stored")
 
 
 def _made(
@@ -77,14 +79,14 @@ def _made(
     level: Level,
     name: str,
     *,
-    is_careful: bool,
+    how: Halving,
 ) -> Remade:
     before = parent.manifest
     paths = [before.model.path] + ([before.step.path] if before.step else [])
     files = dict(parent.files)
     for path in paths:
         data = optimised(files[path], level)
-        files[path] = data if precision == "float32" else halved(data, is_careful=is_careful)
+        files[path] = data if precision == "float32" else halved(data, how=how)
     manifest = _manifest(parent, files, paths, precision, name)
     made = Bundle(manifest, "", files)
     old, new = (OnnxModel(open_session(b), b.manifest.model) for b in (parent, made))
@@ -107,7 +109,10 @@ def _made(
     norms = [
         sum(counted(b[path], "BatchNormalization") for path in paths) for b in (parent.files, files)
     ]
-    return Remade(manifest, files, new, parity, (norms[0], norms[1]))
+    is_half = precision == "float16"
+    return Remade(
+        manifest, files, new, parity, how if is_half else None, n_norms=(norms[0], norms[1])
+    )
 
 
 def _manifest(

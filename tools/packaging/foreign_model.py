@@ -163,6 +163,8 @@ class RawModel:
         self.shapes = {name: tuple(value.shape) for name, value in found.items()}
         self._state = {name: found[following] for name, following in foreign.states}
         self.newest = self._rows(found[foreign.output])
+        if not np.isfinite(self.newest).all():
+            raise BundleError(f"{self._where}: gives numbers that are not finite")
         logs: NDArray[np.float32] = _logs(self.newest, foreign).astype(np.float32)
         return logs
 
@@ -201,8 +203,6 @@ class RawModel:
             BundleError: says what it rather is.
         """
         rows, kind = self.newest, self._foreign.kind
-        if not np.isfinite(rows).all():
-            raise BundleError(f"{self._where}: gives numbers that are not finite")
         if kind == "memory":
             return
         check_logs(rows, kind, where=self._where)

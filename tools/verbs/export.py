@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("onnx-float32", "onnx-float16", "pt2", "aoti", "tensorrt")
 
+COMPUTED = {
+    "all": "weights, and all that is computed but delicate operators",
+    "products": "weights, products and recurrent layers; more would not have been equal",
+    "stored": "weights as they are stored; computing so would not have been equal",
+}
+
 EXAMPLE = """examples:
   eegscribe export speller.eegb --format onnx-float16 --recordings run3.xdf --out half.eegb
   eegscribe export speller.eegb --format onnx-float32 --optimise extended --out fused.eegb
@@ -125,6 +131,7 @@ def _bundle(options: Namespace, parent: Bundle, windows: NDArray[np.float32]) ->
         "windows": made.parity.n_windows,
         "size_bytes": len(made.files[manifest.model.path]),
         "size_bytes_before": len(before),
+        "in_16_bit": made.how,
         "batch_norms": made.n_norms[1],
         "batch_norms_before": made.n_norms[0],
         "speed": speed,
@@ -173,6 +180,8 @@ def _tell(options: Namespace, told: dict[str, Any]) -> None:
         f" ({'recorded' if options.recordings else 'golden'}; {told['tolerance']:g} is allowed)"
     )
     print(f"  {told['size_bytes_before']} bytes -> {told['size_bytes']}")
+    if told.get("in_16_bit"):
+        print(f"  in 16 bit: {COMPUTED[told['in_16_bit']]}")
     if told.get("batch_norms_before"):
         print(f"  batch norms: {told['batch_norms_before']} -> {told['batch_norms']}")
     speed = told["speed"]
