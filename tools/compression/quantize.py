@@ -39,7 +39,7 @@ from tools.compression.quantize_files import (
     quantized_files,
     uniform,
 )
-from tools.compression.quantize_table import Line, QuantizeReport
+from tools.compression.quantize_table import Line, QuantizeReport, mixed_said
 from tools.compression.quantize_training import round_while_training, stop_rounding
 from tools.progress import progress
 from tools.training import checkpoint
@@ -51,13 +51,14 @@ if TYPE_CHECKING:
 
     from models.quantization.product import Bits, Range
     from tools.compression.ground import Ground
+    from tools.compression.prune_exam import Speed
     from tools.compression.timing import Timed
     from tools.training.recipe import Recipe
     from tools.training.tasks import Task
 
 Method = Literal["dynamic", "static", "qat", "mixed"]
 
-ORIGINAL, EAGER = "float32, runtime", "float32, torch"
+ORIGINAL, EAGER, MIXED = "float32, runtime", "float32, torch", "mixed"
 
 TRAINING = "rounded"
 
@@ -136,14 +137,9 @@ class Quantizing:
                 paths[name] = Path(folder) / f"{k}.eegb"
                 write_bundle(paths[name], *self._bundle(one))
             errors = self.ground.errors(paths)
-            speeds = race(
-                paths,
-                (),
-                n_blocks=self.asked.n_blocks,
-                n_windows=self.asked.n_windows,
-                others=self._others(),
-                windows=self.ground.windows(),
-            )
+            speeds = self._race(paths, self._others())
+            quantized = {name: path for name, path in paths.items() if name != ORIGINAL}
+            beside = self._race(quantized, {}) if MIXED in quantized else None
             sizes = {
                 name: (model_bytes(bundle), packed_bytes(bundle))
                 for name, bundle in ((name, load_bundle(path)) for name, path in paths.items())
@@ -159,6 +155,9 @@ class Quantizing:
             for name, speed in sorted(speeds.items(), key=lambda one: one[0] != EAGER)
         )
         kept, last = list(candidates.items())[-1]
+        notes = [*self.ground.notes, *(note for one in candidates.values() for note in one.notes)]
+        if beside is not None:
+            notes.append(mixed_said(lines[-2], lines[-1], beside[MIXED], most=self.asked.share))
         return QuantizeReport(
             bundle=self.asked.out.name,
             parent=self.parent.sha256,
@@ -169,7 +168,7 @@ class Quantizing:
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
-            notes=(*self.ground.notes, *(n for one in candidates.values() for n in one.notes)),
+            notes=tuple(notes),
         )
 
     def write(self, report: QuantizeReport) -> str:
@@ -215,15 +214,13 @@ class Quantizing:
         files = quantized_files(self.files, bits, ranges)
         told = ", ".join(f"{name} {n}" for name, n in bits.items())
         one = Candidate(files, bits, f"bits by layer: {told}")
-        size = sum(map(len, files.values())) / whole
-        is_small = "" if size <= self.asked.share else ", which is NOT what was asked for"
-        one.notes = [f"bits: {told}", f"{size:.0%} of the file at 8 bits{is_small}"]
+        one.notes = [f"bits: {told}"]
         one.notes += [
             f"  {name}: nats lost at 16, 8, 4 bits alone: "
             + ", ".join(f"{found.nats[n]:.2g}" for n in CHOICES)
             for name, found in layers.items()
         ]
-        return {"int8, static": eight, "mixed": one}
+        return {"int8, static": eight, MIXED: one}
 
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
@@ -269,6 +266,16 @@ class Quantizing:
         """Return a probe that hears what ranges are measured on."""
         manifest = self.parent.manifest
         return Probe(manifest.model, manifest.step, self.ground.sessions())
+
+    def _race(self, paths: Mapping[str, Path], others: Mapping[str, Timed]) -> dict[str, Speed]:
+        return race(
+            paths,
+            (),
+            n_blocks=self.asked.n_blocks,
+            n_windows=self.asked.n_windows,
+            others=others,
+            windows=self.ground.windows(),
+        )
 
     def _others(self) -> dict[str, Timed]:
         """Return the network in torch, where its weights are there."""

@@ -1,5 +1,5 @@
 from tools.compression.prune_exam import Errors, Speed
-from tools.compression.quantize_table import Line, QuantizeReport, table
+from tools.compression.quantize_table import Line, QuantizeReport, mixed_said, table
 
 ERRORS = Errors(cer=0.02, cer_95=(0.01, 0.03), more=0.001, more_95=(-0.002, 0.004))
 
@@ -42,3 +42,12 @@ def test_the_table_has_a_row_for_each_form_and_says_that_data_is_simulated():
     assert "+0.10% [-0.20%, +0.40%]" in rows["int8"]
     assert " - " in rows["torch"]
     assert lines[-1] == "ranges of one.xdf"
+
+
+def test_a_mixture_is_compared_with_eight_bits():
+    eight, mixed = report(p99_high=0.9).lines[1:]
+    said = mixed_said(eight, mixed, speed(p99_high=1.02), most=0.75)
+    assert "25% of the file at 8 bits (wanted at most 75%: held)" in said
+    assert "bound 1.02 (no worse is below 1.05: held)" in said
+    said = mixed_said(mixed, eight, speed(p99_high=1.06), most=0.75)
+    assert said.count("NOT held") == 2
