@@ -29,7 +29,7 @@ mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
 qat: static, after training with rounded weights; worth its time at 4 bits.
 Products are of int8 in all of them: 4 bits make the file smaller, not the call faster.
 A bundle that is not shown to be faster than float32 in the same runtime is not written, unless
---allow-slower is given: networks of fewer than about 256 units are not."""
+--allow-slower is given: a recurrent network of 128 units, say, is not."""
 
 METHODS = ("dynamic", "static", "qat", "mixed")
 
