@@ -19,7 +19,8 @@ from pipeline.errors import BundleError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["logits", "probabilities", "log-probabilities"]
+Kind = Literal["logits", "probabilities", "log-probabilities", "memory"]
+"""What a model gives; ``memory`` is an encoder's, any numbers."""
 
 INPUT_AXES = ("batch", "time", "bands", "channels")
 OUTPUT_AXES = ("batch", "time", "symbols")
@@ -233,6 +234,8 @@ def _leave(
 
 def _logs(ours: _Nodes, x: str, foreign: Foreign, columns: int) -> str:
     """Natural logs of probabilities; of a stimulus the log of the target's odds."""
+    if foreign.kind == "memory":
+        return x
     least = ours.constant(np.array(LEAST, dtype=np.float32))
     if foreign.has_odds and columns == 1:
         if foreign.kind == "logits":

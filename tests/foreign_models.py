@@ -105,7 +105,7 @@ def external_data(path: Path) -> Path:
 
 
 def foreign_scores(path: Path, *, n_columns: int, is_late: bool = False) -> Path:
-    """Write a model (batch, 1, channels, time) that scores one stimulus window at 10 and 20 samples.
+    """Write a model (batch, 1, channels, time) that scores a stimulus at 10 and 20 samples.
 
     ``is_late``: the first row hears all of them.
     """

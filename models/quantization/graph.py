@@ -13,6 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from pipeline.errors import BundleError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,10 +35,17 @@ FOLDED = frozenset(
 
 
 class Graph:
-    """See the module. ``constants`` are arrays by name, ``nodes`` in an order that can be run."""
+    """See the module. ``constants`` are arrays by name, ``nodes`` in an order that can be run.
+
+    Raises:
+        BundleError: shapes in it contradict each other.
+    """
 
     def __init__(self, data: bytes) -> None:
-        model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+        try:
+            model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+        except onnx.shape_inference.InferenceError as error:
+            raise BundleError(f"the network's graph cannot be followed ({error})") from None
         graph = model.graph
         self._model = model
         self.inputs = [value.name for value in graph.input]
@@ -53,6 +62,7 @@ class Graph:
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
         self._n_names = 0
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         for node in graph.node:
             del node.metadata_props[:]  # where in whose source it came from: not for a bundle
             if not self._fold(node):
@@ -92,23 +102,25 @@ class Graph:
         return [node for node in self.nodes if name in node.input]
 
     def constant(self, array: NDArray[Any]) -> str:
-        """Add a constant and return its name."""
-        name = self._name("constant")
-        self.constants[name] = array
-        return name
+        """Return the name of a constant; what is equal is stored once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._known:
+            self._known[key] = self._name()
+            self.constants[self._known[key]] = array
+        return self._known[key]
 
     def constant_4_bit(self, array: NDArray[np.int8]) -> str:
         """Add a constant of whole numbers from -8 to 7, stored in 4 bits each."""
-        name = self._name("constant")
+        name = self._name()
         low, high = (half.astype(np.uint8) & 0xF for half in _halves(array))
         self.packed[name] = helper.make_tensor(
             name, TensorProto.INT4, array.shape, (low | (high << 4)).tobytes(), raw=True
         )
         return name
 
-    def _name(self, of: str) -> str:
+    def _name(self) -> str:
         self._n_names += 1
-        return f"quantized_{of.lower()}_{self._n_names}"
+        return f"q.{self._n_names}"
 
     def node(
         self,
@@ -121,7 +133,7 @@ class Graph:
         **attributes: Any,
     ) -> tuple[NodeProto, list[str]]:
         """Return a new node, which is not yet in the graph, and the names of its outputs."""
-        names = list(outputs) or [self._name(op_type) for _ in range(n_outputs)]
+        names = list(outputs) or [self._name() for _ in range(n_outputs)]
         return helper.make_node(op_type, inputs, names, domain=domain, **attributes), names
 
     def replace(self, old: Sequence[NodeProto], new: Sequence[NodeProto]) -> None:

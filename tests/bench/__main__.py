@@ -34,6 +34,7 @@ BENCHES = {
     "verdict": "how often the evaluator is wrong, on made-up outputs",
     "store": "a bundle by its name or digest among 10 to 10 000; installs that are killed",
     "prune": "what pruning takes off a simulated CTC model, and what it costs",
+    "quantize": "GRUs of fewer bits beside torch and ONNX Runtime in float32: size and time",
     "classifiers": "EEG networks beside the closed forms, SSVEP and P300, same splits",
 }
 ALIASES = {"throughput": "replay"}

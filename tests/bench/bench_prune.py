@@ -19,7 +19,8 @@ import msgspec
 import torch
 
 from tests.bench.command import RESULTS, bench_main
-from tools.compression.prune import Asked, Pruning
+from tools.compression.prune import Pruning
+from tools.compression.prune_inputs import Asked
 from tools.compression.prune_table import PruneReport, table
 from tools.training import checkpoint
 from tools.training.course import Course, complete, make_task

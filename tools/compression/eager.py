@@ -47,6 +47,6 @@ class EagerHop:
                 self._stepper.step(tokens, self._parents, position)
             return
         with torch.inference_mode():
-            samples = torch.from_numpy(window)[None]  # (1, T, C)
-            _, *following = self._network(samples, *self._state)
-        self._state = tuple(following)
+            found = self._network(torch.from_numpy(window)[None], *self._state)  # (1, T, C)
+        if self._state:
+            self._state = tuple(found[1:])

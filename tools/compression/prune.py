@@ -11,90 +11,45 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
 
 from models.bundle import load_bundle, write_bundle
 from models.families import build
-from models.weights import unpack, unpack_early
-from pipeline.errors import BundleError, RecordingError, UsageError
+from models.weights import unpack
+from pipeline.errors import RecordingError
 from tools.compression.importance import magnitude, taylor
+from tools.compression.lottery import draw_ticket
 from tools.compression.masks import hold, smallest_out, zeros_share
 from tools.compression.prune_bundle import Made, made_bundle
 from tools.compression.prune_exam import Exam, race
+from tools.compression.prune_found import CUT, ORIGINAL, SCRATCH, TUNED, Found
+from tools.compression.prune_inputs import check_amount, one_share, recipe_of, task_of
 from tools.compression.prune_table import Line, PruneReport, packed_bytes
 from tools.compression.prune_tuning import Tuner, of_network
 from tools.compression.structured import choose, n_parameters, parse_amounts, remove, sparsity
 from tools.compression.units import groups_of
+from tools.digests import text_digest
 from tools.training import checkpoint
-from tools.training.course import Course, make_task
-from tools.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from models.bundle import Bundle
-    from tools.compression.importance import Importance
+    from tools.compression.prune_inputs import Asked
     from tools.compression.structured import Amounts, Kept
     from tools.training.evaluation import HeldOut
-    from tools.training.tasks import Task
-
-Method = Literal["magnitude", "structured", "iterative", "sensitivity", "lottery"]
 
 RATE_SHARE = 0.25
 """Of the recipe's rate: what is left is to be mended, not learnt anew."""
 
 STEPS_SHARE = 0.25
 """Of the recipe's steps, for fine-tuning."""
-
-TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Shares of a sensitivity curve."""
-
-ORIGINAL, CUT, SCRATCH = "original", "pruned, as it is", "from scratch"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked for; ``paths`` of recordings, none for the simulated person.
-
-    ``n_steps`` of fine-tuning and its ``rate`` follow from the recipe where they are None; an
-    iterative pruning divides the steps among its ``n_rounds``. ``n_texts`` bounds how many held-out
-    texts are heard. ``is_scratch``: a network of the final size is trained from nothing for as many
-    steps, to be compared.
-    """
-
-    bundle: Path
-    out: Path
-    method: Method
-    amount: str
-    paths: tuple[Path, ...] = ()
-    importance: Importance = "taylor"
-    n_batches: int = 8
-    n_steps: int | None = None
-    rate: float | None = None
-    n_rounds: int = 3
-    n_texts: int | None = None
-    n_blocks: int = 20
-    n_windows: int = 200
-    is_scratch: bool = False
-    cache: Path | None = None
-
-
-@dataclass(slots=True)
-class Found:
-    """Networks by name behind the original, in the order of the table; ``kept`` is the result.
-
-    ``notes`` are sentences for under the table.
-    """
-
-    networks: dict[str, Any]
-    kept: str
-    sparsity: float
-    notes: list[str] = field(default_factory=list)
 
 
 class Pruning:
@@ -114,7 +69,7 @@ class Pruning:
         self.family = self.recipe.family
         self.folder = asked.out.with_name(f"{asked.out.name}.pruning")
         self.groups = groups_of(self.family, self.network.settings)
-        _check_amount(asked, self.family)
+        check_amount(asked, self.family)
         self.task = task_of(self.parent, self.recipe, asked, self.folder)
         self.tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
         steps = self.recipe.training.n_steps
@@ -124,11 +79,11 @@ class Pruning:
     def run(self) -> PruneReport:
         """Prune, fine-tune, compare, and write the bundle."""
         asked = self.asked
-        methods = {
+        methods: dict[str, Callable[[], Found]] = {
             "structured": self.structured,
             "iterative": self.iterative,
             "magnitude": self.single_weights,
-            "lottery": self.lottery,
+            "lottery": lambda: draw_ticket(self),
         }
         sessions = self.sessions()  # first: a training for nothing is dear
         found = methods[asked.method]()
@@ -171,7 +126,7 @@ class Pruning:
             kept=found.kept,
             lines=lines,
             bought=bought,
-            notes=tuple(found.notes),
+            notes=(*found.notes, *self.seen_before(sessions)),
         )
 
     def clean_up(self) -> None:
@@ -221,28 +176,7 @@ class Pruning:
             f"{share:.1%} of the parameters are zero and stay in the file: it is smaller only where"
             " it is packed, and a dense runtime is not faster by it."
         )
-        return Found({CUT: cut, "fine-tuned": tuned}, "fine-tuned", share, [note])
-
-    def lottery(self) -> Found:
-        """Choose units of the trained network, take their early weights, and train those."""
-        early, what = unpack_early(self.parent), "the weights kept early in the training"
-        if early is None:
-            seed, what = self.recipe.training.seed, "the very first weights, as none were kept"
-            early = build(self.family, msgspec.to_builtins(self.network.settings), seed=seed)
-        kept = self.chosen(self.network, self.amounts())
-        ticket = remove(early, self.family, kept)
-        seed = self.recipe.training.seed + 1
-        fresh = build(self.family, msgspec.to_builtins(ticket.settings), seed=seed)
-        n_steps = self.asked.n_steps or self.recipe.training.n_steps
-        networks = {
-            CUT: remove(self.network, self.family, kept),
-            "ticket": self.tuner.train_anew(ticket, name="ticket", n_steps=n_steps),
-            SCRATCH: self.tuner.train_anew(fresh, name="scratch", n_steps=n_steps),
-        }
-        note = f"The ticket began with {what}; both it and the network from scratch had {n_steps}"
-        return Found(
-            networks, "ticket", sparsity(self.network, ticket), [f"{note} steps and no teacher."]
-        )
+        return Found({CUT: cut, TUNED: tuned}, TUNED, share, [note])
 
     def amounts(self) -> Amounts:
         """Return the share that goes of each kind of units."""
@@ -282,6 +216,14 @@ class Pruning:
             raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
         return found
 
+    def seen_before(self, sessions: list[HeldOut]) -> list[str]:
+        """Return a sentence where the original has learnt from what is heard in the end."""
+        learnt = set(self.parent.manifest.provenance.texts)
+        n_seen = sum(text_digest(session.text) in learnt for session in sessions)
+        if not n_seen:
+            return []
+        return [f"{n_seen} of these {len(sessions)} texts were learnt from by the original."]
+
     def made(self, network: Any, found: Found, *, line: Line | None = None) -> Made:
         """Return manifest and files of a bundle of ``network``, with figures where measured."""
         share = found.sparsity if network is found.networks[found.kept] else 0.0
@@ -298,7 +240,7 @@ class Pruning:
 
     def _with_scratch(self, cut: Any, tuned: Any) -> Found:
         """Return both, and on request what training from nothing gives at this size."""
-        networks = {CUT: cut, "fine-tuned": tuned}
+        networks = {CUT: cut, TUNED: tuned}
         notes = []
         if self.asked.is_scratch:
             seed = self.recipe.training.seed + 1
@@ -306,88 +248,12 @@ class Pruning:
             steps = self.n_steps
             networks[SCRATCH] = self.tuner.train_anew(fresh, name="scratch", n_steps=steps)
             notes.append(f"From scratch had as many steps as fine-tuning, {steps}, and no teacher.")
-        return Found(networks, "fine-tuned", sparsity(self.network, tuned), notes)
-
-
-def recipe_of(bundle: Bundle, network: Any | None) -> Recipe:
-    """Return the recipe that the bundle's network was trained by, with its present shape, if known.
-
-    Raises:
-        BundleError: it has none, as it was not trained here.
-    """
-    name, found = bundle.manifest.name, bundle.manifest.provenance.recipe
-    if not found:
-        raise BundleError(f"{name}: provenance.recipe: got none, wanted a bundle made by train")
-    try:
-        recipe = msgspec.convert(found, Recipe)
-        return recipe if network is None else of_network(recipe, network)
-    except msgspec.ValidationError as error:
-        raise BundleError(f"{name}: provenance.recipe: {error}") from None
-
-
-def task_of(bundle: Bundle, recipe: Recipe, asked: Asked | Course, folder: Path) -> Task:
-    """Return the task that goes on from where the bundle's training was.
-
-    Raises:
-        UsageError: simulated and recorded data are mixed up.
-        RecordingError: recordings that the bundle's pipeline does not hear.
-    """
-    is_simulated = "simulated" in bundle.manifest.provenance.data
-    if is_simulated == bool(asked.paths):
-        wanted = "--simulate" if is_simulated else "recordings"
-        raise UsageError(
-            f"{bundle.manifest.name}: was trained on"
-            f" {'the simulated person' if is_simulated else 'recordings'}, wanted {wanted}"
-        )
-    task = make_task(Course(recipe, asked.paths, folder, cache=asked.cache), arpa=b"")
-    for name in ("rate_hz", "channels", "vocabulary", "bands", "reference", "normalise", "window"):
-        got, wanted = getattr(task.spec, name), getattr(bundle.manifest.pipeline, name)
-        if got != wanted:
-            raise RecordingError(
-                f"{name} of the data: got {got}, the bundle {bundle.manifest.name} wants {wanted}"
-            )
-    return task
-
-
-def _check_amount(asked: Asked, family: str) -> None:
-    """Refuse an amount that the method cannot follow, before anything long begins."""
-    if asked.method == "magnitude":
-        one_share(asked.amount)
-    elif asked.method == "sensitivity":
-        parse_shares(asked.amount)
-    else:
-        parse_amounts(asked.amount, family)
-
-
-def one_share(text: str) -> float:
-    """Return the share that ``--amount`` names.
-
-    Raises:
-        UsageError: it is no number in [0, 1).
-    """
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0.0 < share < 1.0:
-        raise UsageError(f"--amount: got {text!r}, wanted a share above 0 and below 1")
-    return share
+        return Found(networks, TUNED, sparsity(self.network, tuned), notes)
 
 
 def model_bytes(bundle: Bundle) -> int:
     """Return how large the files that run are."""
     return sum(len(data) for name, data in bundle.files.items() if name.endswith(".onnx"))
-
-
-def parse_shares(text: str) -> tuple[float, ...]:
-    """Return the shares of ``0.1,0.3,0.5``, ascending; ``all`` for tenths.
-
-    Raises:
-        UsageError: another form, or a share that is not between 0 and 1.
-    """
-    if text == "all":
-        return TENTHS
-    return tuple(sorted({one_share(part) for part in text.split(",")}))
 
 
 def use_one_thread() -> None:

@@ -101,10 +101,15 @@ def race(
     n_blocks: int,
     n_windows: int,
     others: Mapping[str, Timed] | None = None,
+    windows: NDArray[np.float32] | None = None,
 ) -> dict[str, Speed]:
-    """Return how fast bundles and ``others`` are by name, against the first, in turns."""
+    """Return how fast bundles and ``others`` are by name, against the first, in turns.
+
+    ``windows`` (n, n_samples, n_inputs) stand for hops of ``sessions`` where they are given.
+    """
     engines = {name: open_engine(path) for name, path in paths.items()}
-    windows = _windows(next(iter(engines.values())), sessions)
+    if windows is None:
+        windows = windows_of(next(iter(engines.values())), sessions)
     runners: dict[str, Timed] = {name: _Hop(engine) for name, engine in engines.items()}
     runners |= others or {}
     with progress("timing", total=n_blocks * len(runners)) as bar:
@@ -143,7 +148,7 @@ class _Hop:
             self._stepper.step(tokens, self._parents, position)
 
 
-def _windows(engine: Engine, sessions: Sequence[HeldOut]) -> NDArray[np.float32]:
+def windows_of(engine: Engine, sessions: Sequence[HeldOut]) -> NDArray[np.float32]:
     """Return windows as the chain gives them to the model, (n, n_samples, n_inputs).
 
     Sessions follow each other as if they were one, and again where they are shorter than a window.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,19 +18,28 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from models.bundle import load_bundle, write_bundle
-from models.quantization.graph import Graph
-from models.quantization.layers import layers_of, quantize
 from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
 from models.quantization.probe import Probe, divergence
 from models.weights import WEIGHTS, unpack
-from pipeline.errors import BundleError, RecordingError
+from pipeline.errors import BundleError
+from pipeline.spec import SlidingWindow
 from tools.compression.eager import EagerHop
-from tools.compression.prune import model_bytes, recipe_of, task_of
-from tools.compression.prune_exam import N_STEPS, Exam, race
+from tools.compression.ground import GoldenGround, RecordedGround, TaskGround
+from tools.compression.prune import model_bytes
+from tools.compression.prune_exam import N_STEPS, race
+from tools.compression.prune_inputs import recipe_of, task_of
 from tools.compression.prune_table import packed_bytes
 from tools.compression.prune_tuning import Tuner
 from tools.compression.quantize_bundle import quantized_bundle
-from tools.compression.quantize_table import Line, QuantizeReport
+from tools.compression.quantize_files import (
+    Candidate,
+    check_float,
+    files_of,
+    layer_sizes,
+    quantized_files,
+    uniform,
+)
+from tools.compression.quantize_table import Line, QuantizeReport, mixed_said
 from tools.compression.quantize_training import round_while_training, stop_rounding
 from tools.progress import progress
 from tools.training import checkpoint
@@ -40,29 +49,26 @@ from tools.training.heads import head_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
-    from models.bundle import Bundle
-    from models.quantization.probe import Files
     from models.quantization.product import Bits, Range
+    from tools.compression.ground import Ground
+    from tools.compression.prune_exam import Speed
     from tools.compression.timing import Timed
-    from tools.training.evaluation import HeldOut
+    from tools.training.recipe import Recipe
+    from tools.training.tasks import Task
 
 Method = Literal["dynamic", "static", "qat", "mixed"]
 
-ORIGINAL, EAGER = "float32, runtime", "float32, torch"
+ORIGINAL, EAGER, MIXED = "float32, runtime", "float32, torch", "mixed"
 
 TRAINING = "rounded"
 
-N_BATCHES = 4
-"""Batches of the training's examples that ranges and sensitivity are measured on."""
-
-MOST_WINDOWS = 600
+STEPS_SHARE = RATE_SHARE = 0.25
+"""Of the recipe's steps and rate, for training with rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for; ``paths`` of recordings, none for the simulated person.
+    """What is asked for; ``paths`` of recordings. ``is_simulated``: the simulated person instead.
 
     ``bits`` of a uniform quantization. A mixture's weights are at most ``share`` of the file that 8
     bits throughout give. ``n_steps`` and ``rate`` are of training with rounding.
@@ -72,6 +78,7 @@ class Asked:
     out: Path
     method: Method
     paths: tuple[Path, ...] = ()
+    is_simulated: bool = False
     bits: Bits = 8
     share: float = 0.75
     n_steps: int | None = None
@@ -80,16 +87,6 @@ class Asked:
     n_blocks: int = 20
     n_windows: int = 200
     cache: Path | None = None
-
-
-@dataclass(slots=True)
-class Candidate:
-    """Quantized files, the bits of their layers by ``path/name``, and how it is called."""
-
-    files: Files
-    bits: dict[str, Bits]
-    how: str
-    notes: list[str] = field(default_factory=list)
 
 
 class Quantizing:
@@ -107,29 +104,42 @@ class Quantizing:
         check_float(self.parent)
         has_weights = WEIGHTS in self.parent.files
         self.network: Any | None = unpack(self.parent) if has_weights else None
-        self.recipe = recipe_of(self.parent, self.network)
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
-        course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
-        self.task = task_of(self.parent, self.recipe, course, self.folder)
+        self.recipe: Recipe | None = None
+        self.task: Task | None = None
+        self.ground = self._ground()
         self.files = files_of(self.parent)
+
+    def _ground(self) -> Ground:
+        """Return what the bundle is measured on."""
+        asked, parent = self.asked, self.parent
+        if not asked.is_simulated and not asked.paths:
+            return GoldenGround(parent)
+        is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
+        if not (parent.manifest.provenance.recipe and is_text):
+            return RecordedGround(asked.bundle, asked.paths)
+        self.recipe = recipe_of(parent, self.network)
+        course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
+        self.task = task_of(parent, self.recipe, course, self.folder)
+        return TaskGround(asked.bundle, parent, self.task, n_texts=asked.n_texts)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for everything in the recordings that is left out."""
+        return self.task.problems if self.task else ()
 
     def run(self) -> QuantizeReport:
         """Quantize, compare, and write the bundle; not where it is not faster, see the report."""
         candidates = self.candidates
-        sessions = self._sessions()
         with tempfile.TemporaryDirectory() as folder:
             paths = {ORIGINAL: self.asked.bundle}
             for k, (name, one) in enumerate(candidates.items()):
                 paths[name] = Path(folder) / f"{k}.eegb"
                 write_bundle(paths[name], *self._bundle(one))
-            exam = Exam(paths, sessions)
-            speeds = race(
-                paths,
-                sessions,
-                n_blocks=self.asked.n_blocks,
-                n_windows=self.asked.n_windows,
-                others=self._others(),
-            )
+            errors = self.ground.errors(paths)
+            speeds = self._race(paths, self._others())
+            quantized = {name: path for name, path in paths.items() if name != ORIGINAL}
+            beside = self._race(quantized, {}) if MIXED in quantized else None
             sizes = {
                 name: (model_bytes(bundle), packed_bytes(bundle))
                 for name, bundle in ((name, load_bundle(path)) for name, path in paths.items())
@@ -139,22 +149,26 @@ class Quantizing:
                 name=name,
                 size_bytes=sizes[name][0] if name in sizes else None,
                 packed_bytes=sizes[name][1] if name in sizes else None,
-                errors=exam.errors(name) if name in paths else None,
+                errors=errors.get(name),
                 speed=speed,
             )
             for name, speed in sorted(speeds.items(), key=lambda one: one[0] != EAGER)
         )
         kept, last = list(candidates.items())[-1]
+        notes = [*self.ground.notes, *(note for one in candidates.values() for note in one.notes)]
+        if beside is not None:
+            notes.append(mixed_said(lines[-2], lines[-1], beside[MIXED], most=self.asked.share))
         return QuantizeReport(
             bundle=self.asked.out.name,
             parent=self.parent.sha256,
             method=self.asked.method,
-            data=self.task.kind,
-            n_texts=len(sessions),
+            data=self.ground.kind,
+            unit=self.ground.unit,
+            n_texts=self.ground.n_texts,
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
-            notes=tuple(note for one in candidates.values() for note in one.notes),
+            notes=tuple(notes),
         )
 
     def write(self, report: QuantizeReport) -> str:
@@ -200,22 +214,21 @@ class Quantizing:
         files = quantized_files(self.files, bits, ranges)
         told = ", ".join(f"{name} {n}" for name, n in bits.items())
         one = Candidate(files, bits, f"bits by layer: {told}")
-        size = sum(map(len, files.values())) / whole
-        is_small = "" if size <= self.asked.share else ", which is NOT what was asked for"
-        one.notes = [f"bits: {told}", f"{size:.0%} of the file at 8 bits{is_small}"]
+        one.notes = [f"bits: {told}"]
         one.notes += [
             f"  {name}: nats lost at 16, 8, 4 bits alone: "
             + ", ".join(f"{found.nats[n]:.2g}" for n in CHOICES)
             for name, found in layers.items()
         ]
-        return {"int8, static": eight, "mixed": one}
+        return {"int8, static": eight, MIXED: one}
 
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
         asked, bits = self.asked, self.asked.bits
-        if self.network is None:
+        if self.network is None or self.recipe is None or self.task is None:
             raise BundleError(
-                f"{self.parent.manifest.name}: holds no {WEIGHTS}, wanted them to train on"
+                f"{self.parent.manifest.name}: holds no {WEIGHTS} or no recipe, wanted a bundle"
+                " made by train"
             )
         plain = self._static()
         tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
@@ -250,24 +263,19 @@ class Quantizing:
         return found
 
     def _probe(self) -> Probe:
-        """Return a probe that hears some of what the network was trained on."""
+        """Return a probe that hears what ranges are measured on."""
         manifest = self.parent.manifest
-        n_samples = manifest.model.input.shape[1]
-        sessions, n_windows = [], 0
-        for number in range(N_BATCHES):
-            batch = self.task.examples.batch(number, progress=1.0)
-            for row in batch.samples:
-                windows = _cut(row, n_samples)
-                if n_windows < MOST_WINDOWS:
-                    sessions.append(windows)
-                    n_windows += len(windows)
-        return Probe(manifest.model, manifest.step, sessions)
+        return Probe(manifest.model, manifest.step, self.ground.sessions())
 
-    def _sessions(self) -> list[HeldOut]:
-        found = self.task.exam().held_out[: self.asked.n_texts]
-        if not found:
-            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
-        return found
+    def _race(self, paths: Mapping[str, Path], others: Mapping[str, Timed]) -> dict[str, Speed]:
+        return race(
+            paths,
+            (),
+            n_blocks=self.asked.n_blocks,
+            n_windows=self.asked.n_windows,
+            others=others,
+            windows=self.ground.windows(),
+        )
 
     def _others(self) -> dict[str, Timed]:
         """Return the network in torch, where its weights are there."""
@@ -286,73 +294,3 @@ class Quantizing:
             how=one.how,
             latency_ms=latency_ms,
         )
-
-
-STEPS_SHARE = RATE_SHARE = 0.25
-"""Of the recipe's steps and rate, for training with rounding."""
-
-
-def check_float(bundle: Bundle) -> None:
-    """Refuse what is quantized already.
-
-    Raises:
-        BundleError: the model's precision is not float32.
-    """
-    precision = bundle.manifest.model.precision
-    if precision != "float32":
-        raise BundleError(
-            f"{bundle.manifest.name}: model.precision: got {precision}, wanted float32 to quantize"
-        )
-
-
-def files_of(bundle: Bundle) -> Files:
-    """Return the files that run, by path."""
-    manifest = bundle.manifest
-    paths = [manifest.model.path, *([manifest.step.path] if manifest.step else [])]
-    return {path: bundle.files[path] for path in paths}
-
-
-def layer_sizes(files: Files) -> dict[str, int]:
-    """Return how many weights each layer has, by ``path/name``."""
-    return {
-        f"{path}/{layer.name}": layer.n_bytes // 4
-        for path, data in files.items()
-        for layer in layers_of(Graph(data))
-    }
-
-
-def quantized_files(files: Files, bits: Mapping[str, Bits], ranges: Mapping[str, Range]) -> Files:
-    """Return files with the layers named ``path/name`` at ``bits``, the others as they are."""
-    return {
-        path: quantize(
-            data,
-            {k.removeprefix(f"{path}/"): n for k, n in bits.items() if k.startswith(f"{path}/")},
-            ranges={
-                k.removeprefix(f"{path}/"): r for k, r in ranges.items() if k.startswith(f"{path}/")
-            },
-        )
-        for path, data in files.items()
-    }
-
-
-def uniform(files: Files, bits: Bits, ranges: Mapping[str, Range], *, how: str) -> Candidate:
-    """Return all layers of ``files`` at the same bits.
-
-    Raises:
-        BundleError: there is no layer that can be quantized.
-    """
-    every = dict.fromkeys(layer_sizes(files), bits)
-    if not every:
-        raise BundleError(
-            "the network has no layer to quantize, wanted a GRU, a linear map or a convolution over"
-            " time of 1024 weights or more"
-        )
-    return Candidate(quantized_files(files, every, ranges), every, how)
-
-
-def _cut(samples: NDArray[np.float32], n_samples: int) -> NDArray[np.float32]:
-    """Return whole windows (n, n_samples, C) of (T, C); a short one is filled up."""
-    if len(samples) < n_samples:
-        samples = np.pad(samples, ((0, n_samples - len(samples)), (0, 0)))
-    n = len(samples) // n_samples
-    return samples[: n * n_samples].reshape(n, n_samples, -1)

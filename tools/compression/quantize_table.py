@@ -17,6 +17,10 @@ FASTER = 1.0
 """Bound that the 95 % upper bound of the ratio of 99th percentiles must be below."""
 
 
+NO_SLOWER = 1.05
+"""The same for a step that makes a file smaller, and not faster."""
+
+
 class Line(Settings, frozen=True, kw_only=True):
     """One form of the network; torch has no files that run, and was not heard."""
 
@@ -41,6 +45,7 @@ class QuantizeReport(Settings, frozen=True, kw_only=True):
     parent: str
     method: str
     data: str
+    unit: str
     n_texts: int
     kept: str
     bits: dict[str, int]
@@ -69,6 +74,24 @@ class QuantizeReport(Settings, frozen=True, kw_only=True):
         )
 
 
+def mixed_said(eight: Line, mixed: Line, speed: Speed, *, most: float) -> str:
+    """Return how a mixture compares with 8 bits throughout: file, errors, time by turns."""
+    size = (mixed.size_bytes or 0) / (eight.size_bytes or 1)
+    said = [
+        f"{size:.0%} of the file at 8 bits (wanted at most {most:.0%}: {_held(size <= most)})",
+        f"p99 {speed.ratio_p99:.2f} of its time, bound {speed.ratio_p99_high:.2f} (no worse is"
+        f" below {NO_SLOWER:g}: {_held(speed.ratio_p99_high < NO_SLOWER)})",
+    ]
+    if mixed.errors is not None and eight.errors is not None:
+        more = f"{mixed.errors.more_95[1]:+.2%} and {eight.errors.more_95[1]:+.2%}"
+        said.append(f"errors above float32 at most {more} at 8 bits")
+    return "mixed: " + "; ".join(said)
+
+
+def _held(is_so: bool) -> str:  # noqa: FBT001 - a word for a figure
+    return "held" if is_so else "NOT held"
+
+
 def report_path(bundle: Path) -> Path:
     """Return where the report of ``bundle`` is."""
     return bundle.with_name(f"{bundle.stem}.quantize.json")
@@ -80,17 +103,18 @@ def encode(report: QuantizeReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'CER':>8}{'more [95 %]':>26}"
+    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>26}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'time p50':>10}{'p99':>7}"
 )
 
 
 def table(report: QuantizeReport, *, original: str) -> list[str]:
     """Return the lines of the table, and under it what has to be said."""
-    what = "SIMULATED" if report.data == "simulated" else "recorded"
+    what = "SIMULATED" if report.data == "simulated" else report.data
     whole = report.line(original).size_bytes or 1
     return [
-        f"{report.method}; {report.n_texts} held-out texts, {what}; one thread, by turns",
+        f"{report.method}; {report.n_texts} texts, {what}; errors in {report.unit}; one thread, by"
+        " turns",
         "",
         HEADER,
         *(_told(line, whole) for line in report.lines),

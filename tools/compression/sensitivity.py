@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from pipeline.spec import Settings
-from tools.compression.prune import parse_shares
+from tools.compression.prune_inputs import parse_shares
 from tools.compression.structured import choose, deafen
 from tools.progress import progress
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -15,14 +14,16 @@ import msgspec
 import numpy as np
 
 from models.bundle import Bundle, write_bundle
-from models.golden import GOLDEN, run_windows, write_golden
+from models.golden import GOLDEN, draw_tokens, run_steps, run_windows, write_golden
 from models.manifest import FORMAT_VERSION, Manifest, ModelFile, Optimisation, Precision, Provenance
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_layout import SINGLE, Foreign, Kind, fix_shapes, wrap
+from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
 from pipeline.spec import EventWindow
 from tools.packaging.foreign_model import Opened, RawModel, parity
 from tools.packaging.foreign_pipeline import window_samples
+from tools.packaging.foreign_step import make_step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 N_GOLDEN = 8
 N_PARITY = 24
+N_STEPS = 8
 LOUD = 20.0
 README = """# {name}
 
@@ -45,13 +47,23 @@ not known until it is evaluated.
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The file, its SHA-256, and how it was said to be called."""
+    """The file, and how it was said to be called."""
 
     file: str
-    sha256: str
     input_axes: tuple[str, ...]
     output_axes: tuple[str, ...]
     kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignStep:
+    """The step decoder's file, its caches, and what its ``log_probs`` are."""
+
+    opened: Opened
+    file: str
+    caches: tuple[tuple[str, str], ...]
+    kind: Kind
+    max_symbols: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +83,9 @@ def import_model(
     origin: Origin,
     name: str,
     out: Path,
+    step: ForeignStep | None = None,
 ) -> Imported:
-    """Write the bundle.
+    """Write the bundle; ``step`` is the step decoder of a ``seq2seq`` head.
 
     Raises:
         BundleError: the model is not what it was said to be, or the bundle would be refused.
@@ -99,17 +112,52 @@ def import_model(
     file = msgspec.structs.replace(file, precision=precision, golden_tolerance=tolerance)
     files = {file.path: fixed.SerializeToString()}
     manifest = _manifest(opened, spec, file, origin=origin, name=name)
-    model = OnnxModel(open_session(Bundle(manifest, "", files)), file)
-    difference = parity(raw, model, windows, precision=precision, where=origin.file)
+    if step is not None:
+        manifest = _with_step(manifest, step, file, files)
+    bundle = Bundle(manifest, "", files)
+    model = OnnxModel(open_session(bundle), file)
+    difference = parity(
+        raw,
+        model,
+        windows,
+        precision=precision,
+        is_memory=foreign.kind == "memory",
+        where=origin.file,
+    )
     _check_checkpoints(model, spec, windows, origin.file)
     golden = windows[:N_GOLDEN]
-    files[GOLDEN] = write_golden(golden, run_windows(model, golden))
+    found = run_windows(model, golden)
+    steps = None
+    if manifest.step is not None:
+        stepper = OnnxStepper(open_step_session(bundle), manifest.step, file)
+        tokens = draw_tokens(stepper, n=len(found), n_steps=N_STEPS)
+        steps = run_steps(stepper, found, tokens)
+    files[GOLDEN] = write_golden(golden, found, steps)
     producer = opened.proto.producer_name
     readme = README.format(
         name=name, file=origin.file, producer=f" (made by {producer})" if producer else ""
     )
     files["README.md"] = readme.encode()
     return Imported(write_bundle(out, manifest, files), manifest, difference)
+
+
+def _with_step(
+    manifest: Manifest, step: ForeignStep, file: ModelFile, files: dict[str, bytes]
+) -> Manifest:
+    """Return the manifest with its step decoder, whose file goes to the others."""
+    data, made = make_step(
+        step.opened,
+        caches=step.caches,
+        memory=file.output.shape,
+        n_symbols=len(manifest.pipeline.vocabulary),
+        max_symbols=step.max_symbols,
+        kind=step.kind,
+        where=step.file,
+    )
+    files[made.path] = data
+    known = {**manifest.provenance.data, step.file: step.opened.sha256}
+    provenance = msgspec.structs.replace(manifest.provenance, data=known)
+    return msgspec.structs.replace(manifest, step=made, provenance=provenance)
 
 
 def _windows(spec: PipelineSpec) -> NDArray[np.float32]:
@@ -154,7 +202,7 @@ def _check_columns(raw: RawModel, spec: PipelineSpec, foreign: Foreign, where: s
                 f"{where}: gives {n_columns} numbers a stimulus, wanted 1, or 2 with the target's"
                 " second"
             )
-    elif n_columns != len(spec.vocabulary):
+    elif foreign.kind != "memory" and n_columns != len(spec.vocabulary):
         raise BundleError(
             f"{where}: gives {n_columns} symbols, the vocabulary has {len(spec.vocabulary)}"
         )
@@ -214,16 +262,11 @@ def _manifest(
         provenance=Provenance(
             command=shlex.join(["eegscribe", *sys.argv[1:]]),
             versions={name: version(name) for name in ("eegscribe", "onnx")},
-            data={origin.file: origin.sha256},
+            data={origin.file: opened.sha256},
             recipe={"foreign": told},
         ),
         optimisation=Optimisation(precision=file.precision, size_bytes=proto.ByteSize()),
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fixed_time(opened: Opened, name: str, axes: tuple[str, ...]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.onnx_backend import REFUSALS
-from models.onnx_layout import LEAST, SINGLE, Foreign
+from models.onnx_layout import LEAST, SINGLE, Foreign, Kind
 from models.onnx_scan import check_onnx
 from pipeline.errors import BundleError, UsageError
 
@@ -38,6 +39,7 @@ class Opened:
     """A model read and scanned; ``inputs`` and ``outputs`` without its states, by name."""
 
     proto: Any
+    sha256: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[int | str, ...]]
@@ -79,6 +81,9 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
     }
     inputs = [value.name for value in proto.graph.input if value.name not in held]
     outputs = [value.name for value in proto.graph.output]
+    for name in (*inputs, *outputs):
+        if not (isinstance(name, str) and name and name.isprintable()):  # bytes: not UTF-8
+            raise BundleError(f"{path}: {name!r} names an input or output, wanted printable text")
     for name, following in states:
         if name not in inputs or following not in outputs:
             raise UsageError(
@@ -87,6 +92,7 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
             )
     return Opened(
         proto=proto,
+        sha256=hashlib.sha256(data).hexdigest(),
         inputs=tuple(name for name in inputs if name not in {pair[0] for pair in states}),
         outputs=tuple(name for name in outputs if name not in {pair[1] for pair in states}),
         shapes=known,
@@ -157,7 +163,10 @@ class RawModel:
         self.shapes = {name: tuple(value.shape) for name, value in found.items()}
         self._state = {name: found[following] for name, following in foreign.states}
         self.newest = self._rows(found[foreign.output])
-        return _logs(self.newest, foreign).astype(np.float32)
+        if not np.isfinite(self.newest).all():
+            raise BundleError(f"{self._where}: gives numbers that are not finite")
+        logs: NDArray[np.float32] = _logs(self.newest, foreign).astype(np.float32)
+        return logs
 
     def _as_its_own(self, window: Array) -> Array:
         sizes, axes = self._foreign.sizes, self._foreign.input_axes
@@ -194,24 +203,33 @@ class RawModel:
             BundleError: says what it rather is.
         """
         rows, kind = self.newest, self._foreign.kind
-        if not np.isfinite(rows).all():
-            raise BundleError(f"{self._where}: gives numbers that are not finite")
-        is_one = rows.shape[1] == 1
-        sums = {
-            "probabilities": rows.min() >= 0 and (is_one or _near(rows.sum(axis=1), 1.0)),
-            "log-probabilities": rows.max() <= 1e-3
-            and (is_one or _near(np.exp(rows).sum(axis=1), 1.0)),
-        }
-        if kind != "logits" and not sums[kind]:
-            raise BundleError(
-                f"{self._where}: gives values from {rows.min():.3g} to {rows.max():.3g},"
-                f" which are no {kind}; wanted another --output-kind"
-            )
-        rather = [name for name, fits in sums.items() if fits]
-        if kind == "logits" and rather and not is_one:
-            raise BundleError(
-                f"{self._where}: gives {rather[0]}, wanted --output-kind {rather[0]}, not logits"
-            )
+        if kind == "memory":
+            return
+        check_logs(rows, kind, where=self._where)
+
+
+def check_logs(rows: Array, kind: Kind, *, where: str) -> None:
+    """Refuse outputs (n_rows, n_columns) that are not of the kind they were said to be.
+
+    Raises:
+        BundleError: says what they rather are.
+    """
+    is_one = rows.shape[1] == 1
+    sums = {
+        "probabilities": rows.min() >= 0 and (is_one or _near(rows.sum(axis=1), 1.0)),
+        "log-probabilities": rows.max() <= 1e-3
+        and (is_one or _near(np.exp(rows).sum(axis=1), 1.0)),
+    }
+    if kind != "logits" and not sums[kind]:
+        raise BundleError(
+            f"{where}: gives values from {rows.min():.3g} to {rows.max():.3g},"
+            f" which are no {kind}; wanted another --output-kind"
+        )
+    rather = [name for name, fits in sums.items() if fits]
+    if kind == "logits" and rather and not is_one:
+        raise BundleError(
+            f"{where}: gives {rather[0]}, wanted --output-kind {rather[0]}, not logits"
+        )
 
 
 def parity(
@@ -220,6 +238,7 @@ def parity(
     windows: NDArray[np.float32],
     *,
     precision: Precision,
+    is_memory: bool,
     where: str,
 ) -> float:
     """Return the largest difference of a log between both models over successive windows.
@@ -233,7 +252,8 @@ def parity(
     for window in windows:
         wanted, got = raw.run(window), wrapped.run(window)
         raw.check_kind()
-        got, wanted = np.maximum(got, UNLIKELY), np.maximum(wanted, UNLIKELY)
+        if not is_memory:
+            got, wanted = np.maximum(got, UNLIKELY), np.maximum(wanted, UNLIKELY)
         difference = np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted))
         worst = max(worst, float(difference.max()))
     wrapped.reset()
@@ -252,6 +272,8 @@ def _near(values: Array, wanted: float) -> bool:
 
 def _logs(rows: Array, foreign: Foreign) -> Array:
     """Return natural logs in our order, in float64."""
+    if foreign.kind == "memory":
+        return rows
     if foreign.has_odds and rows.shape[1] == 1:
         if foreign.kind == "logits":
             return rows

@@ -19,15 +19,23 @@ from pipeline.spec import (
     PipelineSpec,
     Reference,
     SelectionDecoder,
+    Seq2SeqDecoder,
     Settings,
     SlidingWindow,
     Window,
 )
 
-Head = Literal["ctc", "selection"]
+Head = Literal["ctc", "seq2seq", "selection"]
 
 BLANK = "<blank>"
+END = "<end>"
 SPACE = "<space>"
+
+DECODERS: dict[Head, type[Decoder]] = {
+    "ctc": CtcDecoder,
+    "seq2seq": Seq2SeqDecoder,
+    "selection": SelectionDecoder,
+}
 
 
 class ForeignPipeline(Settings, frozen=True, kw_only=True):
@@ -63,8 +71,7 @@ def read_pipeline(path: Path | None, *, head: Head) -> ForeignPipeline:
         found = msgspec.convert(raw, ForeignPipeline)
     except msgspec.ValidationError as error:
         raise RecordingError(f"{path}: {error}") from None
-    decoders = {"ctc": CtcDecoder, "selection": SelectionDecoder}
-    if found.decoder is not None and not isinstance(found.decoder, decoders[head]):
+    if found.decoder is not None and not isinstance(found.decoder, DECODERS[head]):
         raise RecordingError(f"{path}: decoder.head: wanted {head!r}, as --head says")
     return found
 
@@ -73,11 +80,11 @@ def read_vocabulary(path: Path, *, head: Head) -> tuple[tuple[str, ...], tuple[i
     """Return symbols in our order, and the places of the model's columns in it if they differ.
 
     One symbol a line, in the model's order; ``<space>`` is a space, ``<blank>`` the blank of a
-    ``ctc`` model, which comes first with us.
+    ``ctc`` model, which comes first with us, ``<end>`` start and end of a ``seq2seq`` one.
 
     Raises:
         RecordingError: it cannot be read; a symbol is twice or empty; a ``ctc`` model without a
-            blank, or another with one.
+            blank, a ``seq2seq`` one whose first is not the end, another with either.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -85,17 +92,21 @@ def read_vocabulary(path: Path, *, head: Head) -> tuple[tuple[str, ...], tuple[i
         raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise RecordingError(f"{path}: byte {error.start} is not UTF-8 text") from None
-    symbols = [{BLANK: "", SPACE: " "}.get(line, line) for line in lines]
+    special = {"ctc": BLANK, "seq2seq": END}.get(head)
+    symbols = [{special: "", SPACE: " "}.get(line, line) for line in lines]
     for k, line in enumerate(lines):
         if not line:
             raise RecordingError(
-                f"{path}, line {k + 1}: empty, wanted a symbol, {SPACE} or {BLANK}"
+                f"{path}, line {k + 1}: empty, wanted a symbol, {SPACE} or {special or 'no more'}"
             )
         if symbols[k] in symbols[:k]:
             raise RecordingError(f"{path}, line {k + 1}: {line!r} is there already")
-    if (head == "ctc") != ("" in symbols):
-        wanted = f"{BLANK} on one line" if head == "ctc" else f"no {BLANK} for a selection head"
-        raise RecordingError(f"{path}: wanted {wanted}")
+        if line in {BLANK, END} and line != special:
+            raise RecordingError(f"{path}, line {k + 1}: {line} is not of a {head} head")
+    if special is not None and "" not in symbols:
+        raise RecordingError(f"{path}: wanted {special} on one line")
+    if head == "seq2seq" and symbols[0]:
+        raise RecordingError(f"{path}: wanted {END} on the first line, for its number goes in, too")
     if head != "ctc" or symbols[0] == "":
         return tuple(symbols), None
     blank = symbols.index("")
@@ -149,7 +160,7 @@ def make_spec(
             )
         window = (
             SlidingWindow(window_samples=n_samples, hop_samples=n_samples)
-            if head == "ctc"
+            if head != "selection"
             else EventWindow(
                 offset_samples=0, length_samples=n_samples, checkpoints_samples=(n_samples,)
             )
@@ -157,7 +168,7 @@ def make_spec(
     decoder = given.decoder
     if decoder is None:
         scores: Literal["symbol", "stimulus"] = "stimulus" if given.groups else "symbol"
-        decoder = CtcDecoder() if head == "ctc" else SelectionDecoder(scores=scores)
+        decoder = SelectionDecoder(scores=scores) if head == "selection" else DECODERS[head]()
     try:
         return design(
             PipelineSpec(

@@ -41,7 +41,12 @@ batch, time, symbols and 1. A state goes in and comes out: --state h0=hn; it beg
   [decoder]
   beam = 16
 
-For one score a stimulus (P300), [groups] names what each stimulus flashes."""
+For one score a stimulus (P300), [groups] names what each stimulus flashes.
+
+A seq2seq model is two files. MODEL.onnx encodes a window: a memory, batch,time,symbols. STEP.onnx
+takes tokens (rows), position (1), memory and its caches (rows first), and gives log_probs (rows,
+symbols), of --output-kind, and attention (rows, time), each under just that name; --cache IN=OUT
+pairs its caches. <end>, first in the vocabulary, is start and end."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -55,7 +60,12 @@ def add_parser(verbs: Any) -> None:
     )
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL.onnx")
-    add("--head", choices=("ctc", "selection"), required=True, help="what its output means")
+    add(
+        "--head",
+        choices=("ctc", "seq2seq", "selection"),
+        required=True,
+        help="what its output means",
+    )
     add("--layout", default="batch,time,channels", help="axes of its input (%(default)s)")
     add("--output-layout", help="axes of its output (ctc batch,time,symbols; else batch,symbols)")
     add(
@@ -71,6 +81,9 @@ def add_parser(verbs: Any) -> None:
     add("--input", metavar="NAME", help="which input takes the samples, if there are several")
     add("--output", metavar="NAME", help="which output is meant, if there are several")
     add("--state", action="append", default=[], metavar="IN=OUT", help="a state that is carried")
+    add("--step", type=Path, metavar="STEP.onnx", help="seq2seq: its step decoder")
+    add("--cache", action="append", default=[], metavar="IN=OUT", help="seq2seq: the step's caches")
+    add("--max-symbols", type=int, default=64, help="seq2seq: most symbols a window (%(default)s)")
     add("--name", help="of the bundle (that of the file)")
     add("--out", type=Path, required=True, metavar="B", help="the bundle to write")
     add("--force", action="store_true", help="replace a bundle that is there")
@@ -88,10 +101,16 @@ def run(options: Namespace) -> int:
         raise UsageError(f"--rate: got {options.rate}, wanted samples a second above 0")
     check_out(options.out, parent=None, is_forced=options.force)
     head, states = options.head, tuple(map(_pair, options.state))
-    needed = ("batch", "time", "channels")
-    input_axes = parse_axes(options.layout, known=INPUT_AXES, needed=needed, where="--layout")
-    text = options.output_layout or ("batch,time,symbols" if head == "ctc" else "batch,symbols")
-    needed = ("batch", "time", "symbols") if head == "ctc" else ("batch", "symbols")
+    input_axes = parse_axes(
+        options.layout,
+        known=INPUT_AXES,
+        needed=("batch", "time", "channels"),
+        where="--layout",
+    )
+    text = options.output_layout or (
+        "batch,symbols" if head == "selection" else "batch,time,symbols"
+    )
+    needed = ("batch", "symbols") if head == "selection" else ("batch", "time", "symbols")
     output_axes = parse_axes(text, known=OUTPUT_AXES, needed=needed, where="--output-layout")
     vocabulary, columns = foreign_pipeline.read_vocabulary(options.vocabulary, head=head)
     given = foreign_pipeline.read_pipeline(options.pipeline, head=head)
@@ -124,7 +143,7 @@ def run(options: Namespace) -> int:
             output=foreign_model.the_one(options.output, opened.outputs, what="output"),
             input_axes=input_axes,
             output_axes=output_axes,
-            kind=options.output_kind,
+            kind="memory" if head == "seq2seq" else options.output_kind,
             sizes=sizes,
             states=states,
             columns=columns,
@@ -132,16 +151,33 @@ def run(options: Namespace) -> int:
         ),
         origin=foreign_bundle.Origin(
             file=options.model.name,
-            sha256=foreign_bundle.sha256_of(options.model),
             input_axes=input_axes,
             output_axes=output_axes,
             kind=options.output_kind,
         ),
         name=options.name or options.model.stem,
         out=options.out,
+        step=_step(options),
     )
     _tell(options, done)
     return 0
+
+
+def _step(options: Namespace) -> Any:
+    from tools.packaging import foreign_bundle, foreign_model
+
+    if (options.head == "seq2seq") != (options.step is not None):
+        raise UsageError(f"--step: wanted with --head seq2seq and only then, got {options.head}")
+    if options.step is None:
+        return None
+    caches = tuple(map(_pair, options.cache))
+    return foreign_bundle.ForeignStep(
+        opened=foreign_model.open_foreign(options.step, states=caches),
+        file=options.step.name,
+        caches=caches,
+        kind=options.output_kind,
+        max_symbols=options.max_symbols,
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

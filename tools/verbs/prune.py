@@ -15,10 +15,10 @@ from tools.bundle_argument import BUNDLE_HELP, bundle_argument
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tools.compression.prune import Asked
+    from tools.compression.prune_inputs import Asked
 
 EXAMPLE = """examples:
-  eegscribe prune demo.eegb --simulate --method structured --amount 0.4 --out small.eegb
+  eegscribe prune sim.eegb --simulate --method structured --amount 0.4 --out small.eegb
   eegscribe prune b.eegb monday.xdf --method iterative --amount hidden=0.5 --rounds 4 --out s.eegb
   eegscribe prune b.eegb monday.xdf --method sensitivity --amount 0.1,0.3,0.5,0.7 --out curves
   eegscribe prune b.eegb --simulate --method lottery --amount 0.6 --out ticket.eegb
@@ -68,7 +68,8 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     _check(options)
-    from tools.compression.prune import Asked, Pruning, use_one_thread
+    from tools.compression.prune import Pruning, use_one_thread
+    from tools.compression.prune_inputs import Asked
     from tools.compression.prune_table import encode, report_path, table
     from tools.training.checkpoint import write_whole
 

@@ -21,14 +21,15 @@ EXAMPLE = """examples:
   eegscribe quantize b.eegb --simulate --method qat --bits 4 --steps 400 --out small.eegb
 
 REC is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
-were held out then.
+were held out then. For a bundle that train did not make they are any labelled recordings: ranges of
+the first, errors of the rest. dynamic needs none, and then compares time alone.
 dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
 static: by ranges measured beforehand; faster.
 mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
 qat: static, after training with rounded weights; worth its time at 4 bits.
 Products are of int8 in all of them: 4 bits make the file smaller, not the call faster.
 A bundle that is not shown to be faster than float32 in the same runtime is not written, unless
---allow-slower is given: networks of fewer than about 256 units are not."""
+--allow-slower is given: a recurrent network of 128 units, say, is not."""
 
 METHODS = ("dynamic", "static", "qat", "mixed")
 
@@ -44,7 +45,13 @@ def add_parser(verbs: Any) -> None:
     )
     add = parser.add_argument
     add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
-    add("recordings", nargs="*", type=Path, metavar="REC", help="what it was trained on")
+    add(
+        "recordings",
+        nargs="*",
+        type=Path,
+        metavar="REC",
+        help="what it was trained on, or labelled",
+    )
     add("--simulate", action="store_true", help="it was trained on the simulated person")
     add("--method", choices=METHODS, default="static", help="(%(default)s)")
     add("--out", type=Path, required=True, metavar="B2", help="folder or .eegb file")
@@ -79,6 +86,7 @@ def run(options: Namespace) -> int:
             out=options.out,
             method=options.method,
             paths=tuple(options.recordings),
+            is_simulated=options.simulate,
             bits=options.bits or (4 if options.method == "qat" else 8),
             share=options.smaller,
             n_steps=options.steps,
@@ -89,7 +97,7 @@ def run(options: Namespace) -> int:
             cache=options.cache,
         )
     )
-    for line in quantizing.task.problems:
+    for line in quantizing.problems:
         print(f"left out: {line}", file=sys.stderr)
     report = quantizing.run()
     is_written = report.is_faster or options.allow_slower
@@ -119,8 +127,12 @@ def _check(options: Namespace) -> None:
     Raises:
         UsageError: names the option.
     """
-    if options.simulate == bool(options.recordings):
+    if options.simulate and options.recordings:
         raise UsageError("quantize: wanted either recordings or --simulate")
+    if options.method != "dynamic" and not (options.simulate or options.recordings):
+        raise UsageError(
+            f"--method {options.method}: wanted recordings or --simulate to measure on"
+        )
     least = {"steps": 1, "texts": 1, "blocks": 2, "windows": 2}
     for name, minimum in least.items():
         value = getattr(options, name)

@@ -11,6 +11,7 @@ from models.bundle import Bundle, load_bundle, write_bundle
 from models.manifest import Evaluation
 from pipeline.errors import BundleError
 from pipeline.spec import SelectionDecoder
+from runtime.store import is_stored
 from tools.evaluation.verdict import KEY
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def selection_bundle(path: Path, rows: Sequence[Row], *, evaluated: Collection[s
         BundleError: it cannot be read; its head selects nothing; it is another bundle than the one
             that was evaluated, with or without a threshold written back since.
     """
+    if is_stored(path):
+        raise BundleError(f"{path}: bundles in the store are never altered, wanted the file")
     bundle = load_bundle(path)
     known = {bundle.sha256}
     if bundle.manifest.provenance.command.rpartition("; ")[2].startswith(COMMAND):
