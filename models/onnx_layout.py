@@ -25,6 +25,7 @@ Kind = Literal["logits", "probabilities", "log-probabilities", "memory"]
 INPUT_AXES = ("batch", "time", "bands", "channels")
 OUTPUT_AXES = ("batch", "time", "symbols")
 SINGLE = "1"
+WEIGHTS_ALONE = 4
 LEAST = 1e-30
 """Probabilities below this count as this: their logarithm stays finite."""
 
@@ -75,10 +76,18 @@ def parse_axes(text: str, *, known: Sequence[str], needed: Sequence[str], where:
 def fix_shapes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Give every input these shapes in place of free ones; what is known in between is forgotten.
 
+    Weights that are inputs too, as all were before version 4 of the format, become weights only.
+
     Raises:
         BundleError: an input has another fixed size, or another number of axes.
     """
-    for value in model.graph.input:
+    graph = model.graph
+    model.ir_version = max(model.ir_version, WEIGHTS_ALONE)
+    held = {tensor.name for tensor in graph.initializer}
+    inputs = [copy.deepcopy(value) for value in graph.input if value.name not in held]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    for value in graph.input:
         wanted = shapes.get(value.name)
         if wanted is None:
             continue
@@ -92,8 +101,8 @@ def fix_shapes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
         for dim, size in zip(dims, wanted, strict=True):
             dim.Clear()
             dim.dim_value = size
-    del model.graph.value_info[:]
-    for value in model.graph.output:
+    del graph.value_info[:]
+    for value in graph.output:
         value.type.tensor_type.ClearField("shape")
 
 
@@ -116,35 +125,31 @@ def wrap(model: Any, foreign: Foreign, shapes: Mapping[str, tuple[int, ...]]) ->
     into = (1, foreign.sizes["time"], n_inputs)
     types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
     _enter(ours, entrance, foreign, types[foreign.input])
+    states = [_state_in(ours, name, types[name]) for name, _ in foreign.states]
     n_before = len(ours.nodes)
     shape = _leave(ours, leaving, foreign, shapes[foreign.output])
+    followers = [_state_out(ours, after, types[name]) for name, after in foreign.states]
     after = ours.nodes[n_before:]
     old = [*graph.node]
     del graph.node[:]
     graph.node.extend([*ours.nodes[:n_before], *old, *after])
     graph.initializer.extend(ours.constants)
-    inner = {value.name: copy.deepcopy(value) for value in graph.input}
-    float32 = TensorProto.FLOAT
-    inputs = [helper.make_tensor_value_info(entrance, float32, into)]
-    inputs += [inner[name] for name, _ in foreign.states]
-    # Weights of old files are inputs, too.
-    held = {tensor.name for tensor in graph.initializer}
-    inputs += [value for name, value in inner.items() if name in held]
-    outputs = [helper.make_tensor_value_info(leaving, float32, shape)]
-    outputs += [
-        helper.make_tensor_value_info(following, float32, shapes[following])
-        for _, following in foreign.states
-    ]
+    pairs = tuple(
+        StatePair(input=name, output=following, shape=shapes[after])
+        for name, following, (_, after) in zip(states, followers, foreign.states, strict=True)
+    )
+    into_all = {entrance: into, **{pair.input: pair.shape for pair in pairs}}
+    out_all = {leaving: shape, **{pair.output: pair.shape for pair in pairs}}
     del graph.input[:], graph.output[:]
-    graph.input.extend(inputs)
-    graph.output.extend(outputs)
+    for values, named in ((graph.input, into_all), (graph.output, out_all)):
+        values.extend(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
+            for name, size in named.items()
+        )
     return ModelFile(
         input=Tensor(name=entrance, shape=into),
         output=Tensor(name=leaving, shape=shape),
-        state=tuple(
-            StatePair(input=name, output=following, shape=shapes[following])
-            for name, following in foreign.states
-        ),
+        state=pairs,
     )
 
 
@@ -196,6 +201,28 @@ def _enter(ours: _Nodes, entrance: str, foreign: Foreign, elem_type: int) -> Non
     if SINGLE in foreign.input_axes:
         x = ours.add("Reshape", x, ours.constant(np.array(foreign.input_shape, dtype=np.int64)))
     _cast(ours, x, foreign.input, elem_type)
+
+
+def _state_in(ours: _Nodes, name: str, elem_type: int) -> str:
+    """Return the float32 input that a state comes in by."""
+    from onnx import TensorProto
+
+    if elem_type == TensorProto.FLOAT:
+        return name
+    outer = ours.free(f"{name}_float32")
+    _cast(ours, outer, name, elem_type)
+    return outer
+
+
+def _state_out(ours: _Nodes, name: str, elem_type: int) -> str:
+    """Return the float32 output that a state goes out by."""
+    from onnx import TensorProto
+
+    if elem_type == TensorProto.FLOAT:
+        return name
+    outer = ours.free(f"{name}_float32")
+    _cast(ours, name, outer, TensorProto.FLOAT)
+    return outer
 
 
 def _cast(ours: _Nodes, x: str, to: str, elem_type: int) -> None:

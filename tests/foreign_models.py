@@ -26,6 +26,7 @@ def foreign_ctc(
     has_state: bool = False,
     domain: str = "",
     is_half: bool = False,
+    is_old: bool = False,
 ) -> Path:
     """Write a model that makes a frame of 5 samples, in the layout asked for.
 
@@ -81,6 +82,11 @@ def foreign_ctc(
     if has_state:
         inputs.append(value("h0", kinds, ["N" if is_free else 1, 1, N_SYMBOLS]))
         outputs.append(value("hn", kinds, [1, 1, N_SYMBOLS]))
+    if is_old:  # before the fourth version of the format weights were inputs, too
+        inputs += [
+            value(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in constants.items()
+        ]
     graph = helper.make_graph(
         nodes,
         "foreign",
@@ -92,6 +98,8 @@ def foreign_ctc(
     if domain:
         opsets.append(helper.make_opsetid(domain, 1))
     model = helper.make_model(graph, opset_imports=opsets, producer_name="someone", ir_version=8)
+    if is_old:
+        model.ir_version = 3
     path.write_bytes(model.SerializeToString())
     return path
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from tools.packaging.installation import install
 
 store, source, old = map(Path, sys.argv[1:4])
+is_there = sys.argv[4] == "1"
 
 def die_at(k):
     left = k
@@ -47,6 +48,8 @@ while status:
     k += 1
     own = store / str(k)
     install(old, folder=own, name="x")
+    if is_there:
+        install(source, folder=own, name="y")
     pid = os.fork()
     if not pid:
         sys.settrace(die_at(k))
@@ -66,12 +69,14 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 def test_an_installation_killed_at_any_line_is_whole_or_not_there(
-    tmp_path: Path, bundles: list[Path]
+    tmp_path: Path, bundles: list[Path], *, is_there: bool
 ) -> None:
     old, new = bundles[:2]
+    words = [str(tmp_path), str(new), str(old), str(int(is_there))]
     told = subprocess.run(
-        [sys.executable, "-c", KILLED_AT_EVERY_LINE, str(tmp_path), str(new), str(old)],
+        [sys.executable, "-c", KILLED_AT_EVERY_LINE, *words],
         cwd=REPO,
         check=True,
         capture_output=True,
@@ -92,7 +97,7 @@ def test_an_installation_killed_at_any_line_is_whole_or_not_there(
         named = find("x", folder=store)
         assert named is not None
         was_installed = named.stem != before
-        assert n_bundles == 1 + was_installed, k
+        assert n_bundles == 1 + (was_installed or is_there), k
         seen.add(was_installed)
     assert seen == {False, True}
 

@@ -146,7 +146,12 @@ class Tuner:
         hold: Callable[[Any], None] = lambda _network: None,
     ) -> Any:
         settings = msgspec.structs.replace(
-            self.recipe.training, n_steps=n_steps, rate=rate, validate_every=0, patience=0
+            self.recipe.training,
+            n_steps=n_steps,
+            rate=rate,
+            validate_every=0,
+            patience=0,
+            keep_early=0,
         )
         identity = (digest(learner.network), self.task.data, self.recipe.learner, self.recipe.data)
         with progress_bar(name, total=n_steps) as bar:

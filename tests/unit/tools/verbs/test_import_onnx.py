@@ -83,9 +83,17 @@ def test_a_bundle_says_where_it_came_from_and_runs(
     assert len(manifest.pipeline.bands[0].sos) == 4
 
 
-def test_half_precision_says_so(tmp_path: Path) -> None:
-    path = foreign_ctc(tmp_path / "m.onnx", is_half=True)
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+def test_weights_that_are_inputs_too_stay_weights(tmp_path: Path) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", is_old=True, has_state=True, opset=13)
+    assert run(tmp_path, path, "--layout", "batch,channels,time", "--state", "h0=hn") == 0
+    open_engine(tmp_path / "b.eegb")
+
+
+@pytest.mark.parametrize("state", [(), ("--state", "h0=hn")])
+def test_half_precision_says_so(tmp_path: Path, state: tuple[str, ...]) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", is_half=True, has_state=bool(state))
+    assert run(tmp_path, path, "--layout", "batch,channels,time", *state) == 0
+    open_engine(tmp_path / "b.eegb")
     assert load_bundle(tmp_path / "b.eegb").manifest.model.precision == "float16"
 
 

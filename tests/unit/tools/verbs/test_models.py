@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from models.bundle import load_bundle
+from pipeline.errors import BundleError
 from runtime.store import store_folder
 from tests.bundles import ctc_model, make_bundle
 from tools.cli import main
+from tools.evaluation.verdict import why_not
+from tools.evaluation.write_back import selection_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +105,12 @@ def test_another_bundle_of_the_same_name_needs_replace(bundle: Path, tmp_path: P
     assert main(["models", "install", str(bundle), "--name", "a"]) == 0
     assert main(["models", "install", str(tmp_path / "c.eegb"), "--name", "a"]) == 1
     assert main(["models", "install", str(tmp_path / "c.eegb"), "--name", "a", "--replace"]) == 0
+
+
+def test_no_verdict_and_no_threshold_is_written_into_the_store(bundle: Path, store: Path) -> None:
+    assert main(["models", "install", str(bundle), "--name", "a"]) == 0
+    (path,) = (store / "digests").iterdir()
+    assert "never altered" in str(why_not(path))
+    assert why_not(bundle) is None
+    with pytest.raises(BundleError, match="never altered"):
+        selection_bundle(path, [])
