@@ -10,8 +10,8 @@ from pipeline.errors import BundleError
 from runtime.store import store_folder
 from tests.bundles import ctc_model, make_bundle
 from tools.cli import main
+from tools.evaluation.figures.write_back import selection_bundle
 from tools.evaluation.verdict import why_not
-from tools.evaluation.write_back import selection_bundle
 
 
 @pytest.fixture(autouse=True)
