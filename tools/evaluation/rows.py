@@ -12,7 +12,7 @@ import msgspec
 from pipeline.errors import RecordingError
 from pipeline.spec import Settings
 from tools.evaluation.pairs import Pair
-from tools.training.checkpoint import write_whole
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

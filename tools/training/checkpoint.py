@@ -6,7 +6,6 @@ folder holds one checkpoint that fits together.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import msgspec
 
 from pipeline.errors import RecordingError
 from pipeline.spec import Settings
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,15 +119,3 @@ def remove(folder: Path) -> None:
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def write_whole(path: Path, data: bytes, *, is_private: bool = False) -> None:
-    """Write a file that is never seen half written, a power cut included; private: 0600."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        if is_private:
-            os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -28,6 +28,7 @@ from tools.training.head import network_settings
 from tools.training.heads import head_of
 from tools.training.loop import check_resumable, train
 from tools.training.tasks import Task, simulated_task
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -125,7 +126,7 @@ def planned(course: Course, task: Task, *, minutes: float) -> Recipe:
     if plan is None or plan.minutes != minutes:
         plan = Plan(minutes, max(1, round(60.0 * SHARE_PLANNED * minutes / _step_s(course, task))))
         course.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_whole(path, msgspec.json.encode(plan))
+        write_whole(path, msgspec.json.encode(plan))
     training = msgspec.structs.replace(course.recipe.training, n_steps=plan.n_steps)
     return msgspec.structs.replace(course.recipe, training=training)
 

@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
 def _write(path: Path, runs: Sequence[Run], found: Sequence[Comparison]) -> None:
     from tools.evaluation.report.comparison_page import comparison_page
     from tools.evaluation.report.page import html
-    from tools.training.checkpoint import write_whole
+    from tools.whole_file import write_whole
 
     page = html(comparison_page(runs, found))
     try:

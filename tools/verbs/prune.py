@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.compression.options import add_comparison, check_comparison
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -57,11 +57,7 @@ def add_parser(verbs: Any) -> None:
     add("--rate", type=float, help="of fine-tuning; a quarter of the recipe's")
     add("--rounds", type=int, default=3, help="of an iterative pruning (%(default)s)")
     add("--scratch", action="store_true", help="compare with the same size trained from nothing")
-    add("--texts", type=int, help="held-out texts to compare on; all")
-    add("--blocks", type=int, default=20, help="turns that each network is timed (%(default)s)")
-    add("--windows", type=int, default=200, help="timed in each turn (%(default)s)")
-    add("--cache", type=Path, metavar="FOLDER", help="keep filtered recordings there")
-    add("--json", action="store_true", help="JSON lines, the last one a summary")
+    add_comparison(parser, timed="network")
     parser.set_defaults(run=run)
 
 
@@ -71,7 +67,7 @@ def run(options: Namespace) -> int:
     from tools.compression.prune import Pruning, use_one_thread
     from tools.compression.prune_inputs import Asked
     from tools.compression.prune_table import encode, report_path, table
-    from tools.training.checkpoint import write_whole
+    from tools.whole_file import write_whole
 
     use_one_thread()
     asked = Asked(
@@ -113,7 +109,7 @@ def _run_sensitivity(options: Namespace, asked: Asked) -> int:
     """Write the curves of every layer into the folder ``--out``."""
     from tools.compression.prune import Pruning
     from tools.compression.sensitivity import encode, lines, measure, plot
-    from tools.training.checkpoint import write_whole
+    from tools.whole_file import write_whole
 
     found = measure(Pruning(asked))
     options.out.mkdir(parents=True, exist_ok=True)
@@ -136,14 +132,4 @@ def _check(options: Namespace) -> None:
     """
     if options.simulate == bool(options.recordings):
         raise UsageError("prune: wanted either recordings or --simulate")
-    least = {"batches": 1, "steps": 1, "rounds": 1, "texts": 1, "blocks": 2, "windows": 2}
-    for name, minimum in least.items():
-        value = getattr(options, name)
-        if value is not None and value < minimum:
-            raise UsageError(f"--{name}: got {value}, wanted {minimum} or more")
-    if options.rate is not None and not (math.isfinite(options.rate) and options.rate > 0):
-        raise UsageError(f"--rate: got {options.rate}, wanted more than 0")
-    if options.out.exists() and not options.force:
-        raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
-    if options.out.resolve() == options.bundle.resolve():
-        raise UsageError("--out: is the bundle that is given, wanted another name")
+    check_comparison(options, least={"batches": 1, "rounds": 1})

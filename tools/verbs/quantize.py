@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.compression.options import add_comparison, check_comparison
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -61,11 +61,7 @@ def add_parser(verbs: Any) -> None:
     add("--steps", type=int, help="qat: of training; a quarter of the recipe's")
     add("--rate", type=float, help="qat: of training; a quarter of the recipe's")
     add("--allow-slower", action="store_true", help="write it even if it is not faster")
-    add("--texts", type=int, help="held-out texts to compare on; all")
-    add("--blocks", type=int, default=20, help="turns that each form is timed (%(default)s)")
-    add("--windows", type=int, default=200, help="timed in each turn (%(default)s)")
-    add("--cache", type=Path, metavar="FOLDER", help="keep filtered recordings there")
-    add("--json", action="store_true", help="JSON lines, the last one a summary")
+    add_comparison(parser, timed="form")
     parser.set_defaults(run=run)
 
 
@@ -77,7 +73,7 @@ def run(options: Namespace) -> int:
     from tools.compression.prune import use_one_thread
     from tools.compression.quantize import ORIGINAL, Asked, Quantizing
     from tools.compression.quantize_table import encode, report_path, table
-    from tools.training.checkpoint import write_whole
+    from tools.whole_file import write_whole
 
     use_one_thread()
     quantizing = Quantizing(
@@ -133,20 +129,10 @@ def _check(options: Namespace) -> None:
         raise UsageError(
             f"--method {options.method}: wanted recordings or --simulate to measure on"
         )
-    least = {"steps": 1, "texts": 1, "blocks": 2, "windows": 2}
-    for name, minimum in least.items():
-        value = getattr(options, name)
-        if value is not None and value < minimum:
-            raise UsageError(f"--{name}: got {value}, wanted {minimum} or more")
-    if options.rate is not None and not (math.isfinite(options.rate) and options.rate > 0):
-        raise UsageError(f"--rate: got {options.rate}, wanted more than 0")
     if not 0.0 < options.smaller <= 2.0:
         raise UsageError(f"--smaller: got {options.smaller}, wanted more than 0 and at most 2")
     if options.method == "mixed" and options.bits is not None:
         raise UsageError("--bits: is for a uniform quantization, wanted none with mixed")
     if options.method != "qat" and (options.steps, options.rate) != (None, None):
         raise UsageError("--steps, --rate: are for --method qat")
-    if options.out.exists() and not options.force:
-        raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
-    if options.out.resolve() == options.bundle.resolve():
-        raise UsageError("--out: is the bundle that is given, wanted another name")
+    check_comparison(options)

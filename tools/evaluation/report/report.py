@@ -13,7 +13,7 @@ from tools.evaluation.report.rows import examples, lengths, recordings
 from tools.evaluation.report.sureness import sureness
 from tools.evaluation.report.symbols import frequencies, symbols
 from tools.evaluation.report.verdict import announced, first_screen, scores
-from tools.training.checkpoint import write_whole
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
