@@ -19,9 +19,9 @@ import msgspec
 import torch
 
 from tests.bench.command import RESULTS, bench_main
-from tools.compression.prune import Pruning
-from tools.compression.prune_inputs import Asked
-from tools.compression.prune_table import PruneReport, table
+from tools.compression.pruning.asked import Asked
+from tools.compression.pruning.prune import Pruning
+from tools.compression.pruning.table import PruneReport, table
 from tools.training import checkpoint
 from tools.training.course import Course, complete, make_task
 from tools.training.outcome import write_bundle_of

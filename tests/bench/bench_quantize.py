@@ -22,7 +22,7 @@ from tests.bench import machine
 from tests.bench.command import bench_main
 from tests.bench.tables import table
 from tools.compression.eager import EagerHop
-from tools.compression.quantize_files import uniform
+from tools.compression.quantizing.files import uniform
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
 
 NETWORKS = ((128, 1), (256, 3), (384, 2), (768, 5))

@@ -14,7 +14,7 @@ from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tests.bundles import make_bundle
 from tools.cli import main
-from tools.compression.masks import zeros_share
+from tools.compression.pruning.masks import zeros_share
 from tools.transcribe import finals
 from tools.verbs.simulate import write_xdf
 

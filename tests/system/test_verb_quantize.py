@@ -131,7 +131,7 @@ def test_a_network_that_writes_has_both_its_files_quantized(
 def test_what_is_not_faster_is_not_written(
     gru: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.compression.quantize_table.FASTER", 0.0)
+    monkeypatch.setattr("tools.compression.quantizing.table.FASTER", 0.0)
     out = tmp_path / "small.eegb"
     assert quantize(gru, out, "--method", "dynamic") == 1
     said = capsys.readouterr()

@@ -14,7 +14,7 @@ import numpy as np
 from models.golden import read_windows
 from pipeline.errors import BundleError, RecordingError
 from runtime.engine import open_engine
-from tools.compression.prune_exam import Errors, Exam, windows_of
+from tools.compression.exam import Errors, Exam, windows_of
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.passes.decoding import decode
 from tools.evaluation.passes.decodings import primary_unit

@@ -15,7 +15,7 @@ from tools.compression.options import add_comparison, check_comparison
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tools.compression.prune_inputs import Asked
+    from tools.compression.pruning.asked import Asked
 
 EXAMPLE = """examples:
   eegscribe prune sim.eegb --simulate --method structured --amount 0.4 --out small.eegb
@@ -64,9 +64,9 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     _check(options)
-    from tools.compression.prune import Pruning, use_one_thread
-    from tools.compression.prune_inputs import Asked
-    from tools.compression.prune_table import encode, report_path, table
+    from tools.compression.pruning.asked import Asked
+    from tools.compression.pruning.prune import Pruning, use_one_thread
+    from tools.compression.pruning.table import encode, report_path, table
     from tools.whole_file import write_whole
 
     use_one_thread()
@@ -107,8 +107,8 @@ def run(options: Namespace) -> int:
 
 def _run_sensitivity(options: Namespace, asked: Asked) -> int:
     """Write the curves of every layer into the folder ``--out``."""
-    from tools.compression.prune import Pruning
-    from tools.compression.sensitivity import encode, lines, measure, plot
+    from tools.compression.pruning.prune import Pruning
+    from tools.compression.pruning.sensitivity import encode, lines, measure, plot
     from tools.whole_file import write_whole
 
     found = measure(Pruning(asked))

@@ -70,9 +70,9 @@ def run(options: Namespace) -> int:
     _check(options)
     from msgspec.structs import replace
 
-    from tools.compression.prune import use_one_thread
-    from tools.compression.quantize import ORIGINAL, Asked, Quantizing
-    from tools.compression.quantize_table import encode, report_path, table
+    from tools.compression.pruning.prune import use_one_thread
+    from tools.compression.quantizing.quantize import ORIGINAL, Asked, Quantizing
+    from tools.compression.quantizing.table import encode, report_path, table
     from tools.whole_file import write_whole
 
     use_one_thread()

@@ -12,14 +12,14 @@ import torch
 
 from models.families import build
 from pipeline.errors import UsageError
-from tools.compression.units import groups_of, kinds_of, n_left, smaller
+from tools.compression.pruning.units import groups_of, kinds_of, n_left, smaller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-    from tools.compression.units import Group
+    from tools.compression.pruning.units import Group
 
 Amounts = dict[str, float]
 """Share of the units of each kind that goes."""

@@ -24,14 +24,14 @@ from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError
 from pipeline.spec import SlidingWindow
 from tools.compression.eager import EagerHop
+from tools.compression.exam import N_STEPS, race
 from tools.compression.ground import GoldenGround, RecordedGround, TaskGround
-from tools.compression.prune import model_bytes
-from tools.compression.prune_exam import N_STEPS, race
-from tools.compression.prune_inputs import recipe_of, task_of
-from tools.compression.prune_table import packed_bytes
-from tools.compression.prune_tuning import Tuner
-from tools.compression.quantize_bundle import quantized_bundle
-from tools.compression.quantize_files import (
+from tools.compression.pruning.asked import recipe_of, task_of
+from tools.compression.pruning.prune import model_bytes
+from tools.compression.pruning.table import packed_bytes
+from tools.compression.pruning.tuning import Tuner
+from tools.compression.quantizing.bundle import quantized_bundle
+from tools.compression.quantizing.files import (
     Candidate,
     check_float,
     files_of,
@@ -39,8 +39,8 @@ from tools.compression.quantize_files import (
     quantized_files,
     uniform,
 )
-from tools.compression.quantize_table import Line, QuantizeReport, mixed_said
-from tools.compression.quantize_training import round_while_training, stop_rounding
+from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said
+from tools.compression.quantizing.training import round_while_training, stop_rounding
 from tools.progress import progress
 from tools.training import checkpoint
 from tools.training.course import Course
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from models.quantization.product import Bits, Range
+    from tools.compression.exam import Speed
     from tools.compression.ground import Ground
-    from tools.compression.prune_exam import Speed
     from tools.compression.timing import Timed
     from tools.training.recipe import Recipe
     from tools.training.tasks import Task

@@ -13,15 +13,15 @@ import msgspec
 import torch
 
 from pipeline.spec import Settings
-from tools.compression.prune_inputs import parse_shares
-from tools.compression.structured import choose, deafen
+from tools.compression.pruning.asked import parse_shares
+from tools.compression.pruning.structured import choose, deafen
 from tools.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.compression.prune import Pruning
+    from tools.compression.pruning.prune import Pruning
     from tools.training.learner import Learner
 
 

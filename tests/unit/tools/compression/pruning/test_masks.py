@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.families import build
-from tools.compression.masks import hold, smallest_out, zeros_share
+from tools.compression.pruning.masks import hold, smallest_out, zeros_share
 
 SHAPE = {"n_inputs": 2, "n_symbols": 4, "n_features": 8, "n_hidden": 8, "n_layers": 1}
 

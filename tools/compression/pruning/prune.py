@@ -21,17 +21,23 @@ from models.bundle import load_bundle, write_bundle
 from models.families import build
 from models.weights import unpack
 from pipeline.errors import RecordingError
-from tools.compression.importance import magnitude, taylor
-from tools.compression.lottery import draw_ticket
-from tools.compression.masks import hold, smallest_out, zeros_share
-from tools.compression.prune_bundle import Made, made_bundle
-from tools.compression.prune_exam import Exam, race
-from tools.compression.prune_found import CUT, ORIGINAL, SCRATCH, TUNED, Found
-from tools.compression.prune_inputs import check_amount, one_share, recipe_of, task_of
-from tools.compression.prune_table import Line, PruneReport, packed_bytes
-from tools.compression.prune_tuning import Tuner, of_network
-from tools.compression.structured import choose, n_parameters, parse_amounts, remove, sparsity
-from tools.compression.units import groups_of
+from tools.compression.exam import Exam, race
+from tools.compression.pruning.asked import check_amount, one_share, recipe_of, task_of
+from tools.compression.pruning.bundle import Made, made_bundle
+from tools.compression.pruning.found import CUT, ORIGINAL, SCRATCH, TUNED, Found
+from tools.compression.pruning.importance import magnitude, taylor
+from tools.compression.pruning.lottery import draw_ticket
+from tools.compression.pruning.masks import hold, smallest_out, zeros_share
+from tools.compression.pruning.structured import (
+    choose,
+    n_parameters,
+    parse_amounts,
+    remove,
+    sparsity,
+)
+from tools.compression.pruning.table import Line, PruneReport, packed_bytes
+from tools.compression.pruning.tuning import Tuner, of_network
+from tools.compression.pruning.units import groups_of
 from tools.digests import text_digest
 from tools.training import checkpoint
 
@@ -41,8 +47,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.bundle import Bundle
-    from tools.compression.prune_inputs import Asked
-    from tools.compression.structured import Amounts, Kept
+    from tools.compression.pruning.asked import Asked
+    from tools.compression.pruning.structured import Amounts, Kept
     from tools.training.evaluation import HeldOut
 
 RATE_SHARE = 0.25

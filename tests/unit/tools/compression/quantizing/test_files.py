@@ -6,9 +6,9 @@ from onnx import TensorProto, helper
 from models.quantization.rounding import round_4, round_8
 from pipeline.errors import BundleError
 from tests.unit.models.quantization.graphs import network, noise, run
-from tools.compression.quantize_bundle import precision_of
-from tools.compression.quantize_files import layer_sizes, quantized_files, uniform
-from tools.compression.quantize_training import round_while_training, stop_rounding
+from tools.compression.quantizing.bundle import precision_of
+from tools.compression.quantizing.files import layer_sizes, quantized_files, uniform
+from tools.compression.quantizing.training import round_while_training, stop_rounding
 
 
 def test_layers_are_named_by_file_and_the_others_stay_as_they_are():

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.families import build
-from tools.compression.masks import hold, smallest_out
-from tools.compression.prune_tuning import Onward, TaughtCtcLearner, Tuner
+from tools.compression.pruning.masks import hold, smallest_out
+from tools.compression.pruning.tuning import Onward, TaughtCtcLearner, Tuner
 from tools.training.data.examples import Batch
 from tools.training.head import Heard
 from tools.training.learner import CtcLearnerSettings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.prune_exam import Errors, Speed
+from tools.compression.exam import Errors, Speed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.families import build
 from models.seq2seq import Seq2SeqNetwork
 from pipeline.errors import UsageError
-from tools.compression.structured import (
+from tools.compression.pruning.structured import (
     choose,
     deafen,
     n_parameters,
@@ -21,7 +21,7 @@ from tools.compression.structured import (
     remove,
     sparsity,
 )
-from tools.compression.units import EVEN, groups_of, kinds_of, n_left
+from tools.compression.pruning.units import EVEN, groups_of, kinds_of, n_left
 
 SMALL = {
     "gru-ctc": {"n_features": 6, "n_hidden": 7, "n_layers": 3, "features": "power"},

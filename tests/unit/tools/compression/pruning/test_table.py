@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tools.compression.prune_exam import Errors, Speed
-from tools.compression.prune_table import Line, PruneReport, encode, table
+from tools.compression.exam import Errors, Speed
+from tools.compression.pruning.table import Line, PruneReport, encode, table
 
 
 def line(name: str, *, p50_high: float = 0.7, p99_high: float = 0.8) -> Line:

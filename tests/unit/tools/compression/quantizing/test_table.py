@@ -1,5 +1,5 @@
-from tools.compression.prune_exam import Errors, Speed
-from tools.compression.quantize_table import Line, QuantizeReport, mixed_said, table
+from tools.compression.exam import Errors, Speed
+from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said, table
 
 ERRORS = Errors(cer=0.02, cer_95=(0.01, 0.03), more=0.001, more_95=(-0.002, 0.004))
 

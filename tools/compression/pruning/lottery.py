@@ -13,11 +13,11 @@ import msgspec
 
 from models.families import build
 from models.weights import unpack_early
-from tools.compression.prune_found import CUT, SCRATCH, TICKET, Found
-from tools.compression.structured import remove, sparsity
+from tools.compression.pruning.found import CUT, SCRATCH, TICKET, Found
+from tools.compression.pruning.structured import remove, sparsity
 
 if TYPE_CHECKING:
-    from tools.compression.prune import Pruning
+    from tools.compression.pruning.prune import Pruning
 
 
 def draw_ticket(pruning: Pruning) -> Found:

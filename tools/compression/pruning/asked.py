@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from pipeline.errors import BundleError, RecordingError, UsageError
-from tools.compression.prune_tuning import of_network
-from tools.compression.structured import parse_amounts
+from tools.compression.pruning.structured import parse_amounts
+from tools.compression.pruning.tuning import of_network
 from tools.training.course import Course, make_task
 from tools.training.recipe import Recipe
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.bundle import Bundle
-    from tools.compression.importance import Importance
+    from tools.compression.pruning.importance import Importance
     from tools.training.tasks import Task
 
 Method = Literal["magnitude", "structured", "iterative", "sensitivity", "lottery"]

@@ -14,7 +14,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tools.compression.units import Group
+    from tools.compression.pruning.units import Group
     from tools.training.data.examples import Examples
     from tools.training.learner import Learner
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from models.families import build
-from tools.compression.importance import magnitude, taylor
-from tools.compression.units import groups_of
+from tools.compression.pruning.importance import magnitude, taylor
+from tools.compression.pruning.units import groups_of
 from tools.training.data.examples import Batch
 from tools.training.learner import CtcLearner
 

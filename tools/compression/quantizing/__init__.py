@@ -1,0 +1,1 @@
+"""Smaller and faster bundles, with proof: a bundle in, a better bundle out."""
