@@ -130,13 +130,22 @@ class Evaluation(Settings, frozen=True, kw_only=True):
     scores: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Fallback(Settings, frozen=True, kw_only=True):
+    """The bundle to go back to where an optimised one disappoints: the one it was made of."""
+
+    name: str
+    sha256: str
+
+
 class Optimisation(Settings, frozen=True, kw_only=True):
-    """What was done to make the model small and fast."""
+    """What was done to make the model small and fast; ``steps`` are those that were kept."""
 
     sparsity: float = 0.0
     precision: Precision = "float32"
     size_bytes: int | None = None
     latency_ms: dict[str, float] = msgspec.field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    fallback: Fallback | None = None
 
 
 class Manifest(Settings, frozen=True, kw_only=True):

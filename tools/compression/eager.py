@@ -13,10 +13,12 @@ import torch
 from models.network import CtcNetwork
 from models.network_stepper import NetworkStepper
 from models.seq2seq import Seq2SeqNetwork
+from tools.compression.hop import N_STEPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.manifest import StepFile
     from models.network import State
 
 
@@ -50,3 +52,9 @@ class EagerHop:
             found = self._network(torch.from_numpy(window)[None], *self._state)  # (1, T, C)
         if self._state:
             self._state = tuple(found[1:])
+
+
+def eager_hop(network: Any, step: StepFile | None) -> EagerHop:
+    """Return the hop of a network in torch that writes as many symbols as that of its bundle."""
+    tokens = None if step is None else np.zeros((N_STEPS, step.n_rows), np.int64)
+    return EagerHop(network, tokens)

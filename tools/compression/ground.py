@@ -14,16 +14,15 @@ import numpy as np
 from models.golden import read_windows
 from pipeline.errors import BundleError, RecordingError
 from runtime.engine import open_engine
-from tools.compression.exam import Errors, Exam, windows_of
-from tools.evaluation.edits import edits, sizes
+from tools.compression.exam import Exam, text_exam
+from tools.compression.halves import Row, halves
+from tools.compression.race import windows_of
 from tools.evaluation.passes.decoding import decode
 from tools.evaluation.passes.decodings import primary_unit
 from tools.evaluation.passes.reel import read_reel
-from tools.evaluation.resampling import Resampling
-from tools.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
     from pipeline.chain import Scorer
     from pipeline.values import Samples
-    from tools.evaluation.edits import Unit
+    from runtime.engine import Engine
     from tools.evaluation.passes.reel import Reel
-    from tools.evaluation.resampling import Table
+    from tools.training.evaluation import HeldOut
     from tools.training.tasks import Task
 
 N_BATCHES = 4
@@ -47,7 +46,6 @@ class Ground(Protocol):
     """See the module."""
 
     kind: str
-    unit: Unit
     notes: tuple[str, ...]
 
     def sessions(self) -> list[NDArray[np.float32]]:
@@ -58,123 +56,141 @@ class Ground(Protocol):
         """Return windows (n, T, C) to be timed."""
         ...
 
-    def errors(self, paths: Mapping[str, Path]) -> dict[str, Errors]:
-        """Return the errors of bundles by name, against the first; empty where nothing tells."""
+    def exam(self) -> Exam | None:
+        """Return what bundles are to be judged on; None where nothing tells."""
         ...
 
-    @property
-    def n_texts(self) -> int:
-        """How many texts or selections errors are of."""
+    def split(self) -> tuple[Ground, Ground]:
+        """Return one to search on and one to confirm on, with neither text nor session in common.
+
+        Raises:
+            RecordingError: there is too little for two.
+        """
         ...
 
 
 class TaskGround:
-    """A bundle's own training: what it learnt from, and what was held out.
+    """A bundle's own training: what it learnt from, and what was ``held_out``."""
 
-    Raises:
-        RecordingError: nothing is held out.
-    """
-
-    unit: Unit = "characters"
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, bundle: Bundle, task: Task, *, n_texts: int | None) -> None:
-        self._path, self._task = path, task
-        self._n_samples = bundle.manifest.model.input.shape[1]
-        self._most = most_windows(bundle)
+    def __init__(self, path: Path, bundle: Bundle, task: Task, held_out: Sequence[HeldOut]) -> None:
+        self._path, self._task, self._bundle = path, task, bundle
         self.kind: str = task.kind
-        self._held_out = task.exam().held_out[:n_texts]
-        if not self._held_out:
-            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
-
-    @property
-    def n_texts(self) -> int:
-        """How many texts were held out."""
-        return len(self._held_out)
+        self._held_out = held_out
 
     def sessions(self) -> list[NDArray[np.float32]]:
         """Return some of what was learnt from; see the protocol."""
+        n_samples, most = self._bundle.manifest.model.input.shape[1], most_windows(self._bundle)
         found: list[NDArray[np.float32]] = []
         for number in range(N_BATCHES):
             for row in self._task.examples.batch(number, progress=1.0).samples:
-                if sum(map(len, found)) < self._most:
-                    found.append(cut(row, self._n_samples))
+                if sum(map(len, found)) < most:
+                    found.append(cut(row, n_samples))
         return found
 
     def windows(self) -> NDArray[np.float32]:
         """Return hops of what was held out."""
-        return windows_of(open_engine(self._path), self._held_out)
+        return windows_of(self._path, self._held_out)
 
-    def errors(self, paths: Mapping[str, Path]) -> dict[str, Errors]:
-        """Return the errors on what was held out."""
-        exam = Exam(paths, self._held_out)
-        return {name: exam.errors(name) for name in paths}
+    def exam(self) -> Exam:
+        """Return an exam of what was held out."""
+        return text_exam(self._held_out)
+
+    def split(self) -> tuple[TaskGround, TaskGround]:
+        """Return two of disjoint texts and sessions; see the protocol."""
+        rows = [Row(session.text, session.session) for session in self._held_out]
+        search, confirm = (
+            TaskGround(self._path, self._bundle, self._task, [self._held_out[k] for k in part])
+            for part in halves(rows)
+        )
+        return search, confirm
+
+
+def held_out_of(task: Task, *, n_texts: int | None) -> list[HeldOut]:
+    """Return at most ``n_texts`` of what a training held out.
+
+    Raises:
+        RecordingError: there is none.
+    """
+    found = task.exam().held_out[:n_texts]
+    if not found:
+        raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
+    return found
 
 
 class RecordedGround:
     """Labelled recordings that the bundle was not trained on, as far as anybody knows.
 
-    Raises:
-        RecordingError: one cannot be used, or holds no truth.
-        BundleError: the bundle cannot be opened, or hears something else.
+    Args:
+        engine: of the bundle.
+        first: gives ranges.
+        judged: recordings that errors are of.
+        taken: of their items those that count, as (recording's place, item's place); all.
     """
 
     kind = "recorded"
 
-    def __init__(self, path: Path, recordings: Sequence[Path]) -> None:
-        self._engine = open_engine(path)
-        self._reels = [read_reel(recording, self._engine) for recording in recordings]
-        self._judged = self._reels[1:] or self._reels
-        self._items = [(reel, item) for reel in self._judged for item in reel.items]
-        self.unit: Unit = primary_unit(self._engine)
-        same = "" if len(self._reels) > 1 else ", as there is no other"
-        judged = ", ".join(reel.name for reel in self._judged)
-        self.notes: tuple[str, ...] = (
-            f"ranges of {self._reels[0].name}, errors of {judged}{same}",
-        )
-
-    @property
-    def n_texts(self) -> int:
-        """How many texts or selections are judged."""
-        return len(self._items)
+    def __init__(
+        self,
+        engine: Engine,
+        first: Reel,
+        judged: Sequence[Reel],
+        taken: frozenset[tuple[int, int]] | None = None,
+    ) -> None:
+        self._engine, self._first, self._judged = engine, first, judged
+        self._items = [
+            (k, place)
+            for k, reel in enumerate(judged)
+            for place in range(len(reel.items))
+            if taken is None or (k, place) in taken
+        ]
+        same = ", as there is no other" if list(judged) == [first] else ""
+        names = ", ".join(reel.name for reel in judged)
+        self.notes: tuple[str, ...] = (f"ranges of {first.name}, errors of {names}{same}",)
 
     def sessions(self) -> list[NDArray[np.float32]]:
         """Return the windows of the first recording, as the chain asks for them."""
-        return [self._heard(self._reels[0])[: most_windows(self._engine.bundle)]]
+        return [self._heard(self._first)[: most_windows(self._engine.bundle)]]
 
     def windows(self) -> NDArray[np.float32]:
         """Return windows of what is judged."""
         return self._heard(self._judged[0])[:MOST_WINDOWS]
 
-    def errors(self, paths: Mapping[str, Path]) -> dict[str, Errors]:
-        """Return the errors of each bundle on the recordings that are judged."""
-        truths = [item.reference for _, item in self._items]
-        drawn = range(len(truths)) if self.unit == "selections" else truths
-        people = [reel.subject for reel, _ in self._items]
-        resampling = Resampling(list(drawn), people)
-        tables: dict[Path, Table] = {}
-        with progress("scoring", total=len(paths) * len(self._judged)) as bar:
-            for path in paths.values():
-                engine, said = open_engine(path), []
-                for reel in self._judged:
-                    said += [one.text for one in decode(engine, reel).said]
-                    bar(len(tables) * len(self._judged) + 1)
-                wrong = edits(truths, said, self.unit)
-                tables[path] = resampling.table(wrong, sizes(truths, self.unit))
-        first = tables[next(iter(paths.values()))]
-        found = {}
-        for name, path in paths.items():
-            own, more = (
-                resampling.interval(tables[path]),
-                resampling.difference(tables[path], first),
-            )
-            found[name] = Errors(
-                cer=own.estimate,
-                cer_95=(own.low, own.high),
-                more=more.estimate,
-                more_95=(more.low, more.high),
-            )
-        return found
+    def exam(self) -> Exam:
+        """Return an exam of the texts or trials that are judged."""
+
+        def read(engine: Engine) -> list[str]:
+            said = [decode(engine, reel).said for reel in self._judged]
+            return [said[k][place].text for k, place in self._items]
+
+        return Exam(
+            [self._judged[k].items[place].reference for k, place in self._items],
+            read,
+            unit=primary_unit(self._engine),
+            people=[self._judged[k].subject for k, _ in self._items],
+        )
+
+    def split(self) -> tuple[RecordedGround, RecordedGround]:
+        """Return two of disjoint recordings; a text of both counts in one; see the protocol.
+
+        What gives ranges is searched on, never confirmed on.
+        """
+        reels = [self._first, *(reel for reel in self._judged if reel is not self._first)]
+        is_text = primary_unit(self._engine) != "selections"
+        places = [(reel, k) for reel in reels for k in range(len(reel.items))]
+        rows = [
+            Row(reel.items[k].reference if is_text else f"{reel.name} {k}", reel.whose)
+            for reel, k in places
+        ]
+        search, confirm = (self._of([places[k] for k in part]) for part in halves(rows))
+        return search, confirm
+
+    def _of(self, places: list[tuple[Reel, int]]) -> RecordedGround:
+        judged = list({id(reel): reel for reel, _ in places}.values())
+        numbers = {id(reel): k for k, reel in enumerate(judged)}
+        taken = frozenset((numbers[id(reel)], place) for reel, place in places)
+        return RecordedGround(self._engine, self._first, judged, taken)
 
     def _heard(self, reel: Reel) -> NDArray[np.float32]:
         listener = _Listener(self._engine.model())
@@ -186,12 +202,22 @@ class RecordedGround:
         return np.stack(listener.windows)
 
 
+def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
+    """Return the ground of a bundle: ranges of the first recording, errors of the others.
+
+    Raises:
+        RecordingError: one cannot be used, or holds no truth.
+        BundleError: the bundle cannot be opened, or hears something else.
+    """
+    engine = open_engine(path)
+    reels = [read_reel(recording, engine) for recording in recordings]
+    return RecordedGround(engine, reels[0], reels[1:] or reels)
+
+
 class GoldenGround:
     """Nothing but a bundle's golden vectors: enough to time it, not to judge it."""
 
     kind = "golden"
-    unit: Unit = "characters"
-    n_texts = 0
     notes: tuple[str, ...] = (
         "errors were not compared: neither recordings nor --simulate were given",
     )
@@ -211,9 +237,16 @@ class GoldenGround:
         """Return the windows of the golden vectors."""
         return self._windows
 
-    def errors(self, paths: Mapping[str, Path]) -> dict[str, Errors]:
+    def exam(self) -> None:
         """Return nothing."""
-        return {}
+
+    def split(self) -> tuple[Ground, Ground]:
+        """Refuse.
+
+        Raises:
+            BundleError: always.
+        """
+        raise BundleError("no recordings to search and confirm on, wanted some, or --simulate")
 
 
 class _Listener:

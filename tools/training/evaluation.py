@@ -41,16 +41,17 @@ GREEDY = {"method": "greedy", "lm_weight": "0"}
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A session that nothing was trained on: ``text`` and raw ``samples`` with rest around it.
+    """A text that nothing was trained on: ``text`` and raw ``samples`` with rest around it.
 
     ``control``: the same without signal. ``ends``: the sample at which each character's
-    true span ends, or None where that is not known.
+    true span ends, or None where that is not known. ``session``: in which it was recorded.
     """
 
     text: str
     samples: Samples
     control: Samples
     ends: tuple[int, ...] | None = None
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

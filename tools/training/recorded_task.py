@@ -140,8 +140,8 @@ def _parts(recipe: Recipe, cuts: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
 def _exam(corpus: Corpus, parts: Mapping[str, Sequence[Cut]]) -> Exam:
     """Return the held-out texts, their controls, rest, and noise about as loud as they are."""
     sessions = [
-        HeldOut(text, samples, phase_randomised(samples, seed=number))
-        for number, (text, samples) in enumerate(HeldOutTexts(corpus, parts[HELD_OUT]))
+        HeldOut(text, samples, phase_randomised(samples, seed=number), session=session)
+        for number, (text, samples, session) in enumerate(HeldOutTexts(corpus, parts[HELD_OUT]))
     ]
     if not sessions:
         return Exam([], {})

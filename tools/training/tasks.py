@@ -152,7 +152,7 @@ def _simulated_exam(settings: SynthesisSettings) -> Exam:
         session = synthesise(text, seed=seed, settings=settings)
         control = synthesise(text, seed=seed, settings=no_signal)
         ends = tuple(character.stop for character in session.characters)
-        sessions.append(HeldOut(text, session.samples, control.samples, ends))
+        sessions.append(HeldOut(text, session.samples, control.samples, ends, str(seed)))
     rest = msgspec.structs.replace(settings, lead_s=60.0 * QUIET_MIN, tail_s=0.0)
     bare = msgspec.structs.replace(rest, drift_uv=0.0, line_uv=0.0, blinks_per_min=0.0)
     n_samples = round(60.0 * QUIET_MIN * settings.rate_hz)

@@ -20,8 +20,8 @@ import torch
 from models.bundle import load_bundle, write_bundle
 from models.families import build
 from models.weights import unpack
-from pipeline.errors import RecordingError
-from tools.compression.exam import Exam, race
+from tools.compression.exam import text_exam
+from tools.compression.ground import held_out_of
 from tools.compression.pruning.asked import check_amount, one_share, recipe_of, task_of
 from tools.compression.pruning.bundle import Made, made_bundle
 from tools.compression.pruning.found import CUT, ORIGINAL, SCRATCH, TUNED, Found
@@ -35,9 +35,11 @@ from tools.compression.pruning.structured import (
     remove,
     sparsity,
 )
-from tools.compression.pruning.table import Line, PruneReport, packed_bytes
+from tools.compression.pruning.table import Line, PruneReport
 from tools.compression.pruning.tuning import Tuner, of_network
 from tools.compression.pruning.units import groups_of
+from tools.compression.race import race, windows_of
+from tools.compression.sizes import model_bytes, packed_bytes
 from tools.digests import text_digest
 from tools.training import checkpoint
 
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from models.bundle import Bundle
     from tools.compression.pruning.asked import Asked
     from tools.compression.pruning.structured import Amounts, Kept
     from tools.training.evaluation import HeldOut
@@ -99,8 +100,10 @@ class Pruning:
                 paths[name] = Path(folder) / f"{k}.eegb"
                 manifest, files = self.made(network, found)
                 write_bundle(paths[name], manifest, files)
-            exam = Exam(paths, sessions)
-            speeds = race(paths, sessions, n_blocks=asked.n_blocks, n_windows=asked.n_windows)
+            exam = text_exam(sessions)
+            exam.hear(paths)
+            windows = windows_of(asked.bundle, sessions)
+            raced = race(paths, windows, n_blocks=asked.n_blocks, n_windows=asked.n_windows)
             networks = {ORIGINAL: self.network, **found.networks}
             lines = tuple(
                 Line(
@@ -109,7 +112,7 @@ class Pruning:
                     size_bytes=model_bytes(load_bundle(path)),
                     packed_bytes=packed_bytes(load_bundle(path)),
                     errors=exam.errors(name),
-                    speed=speeds[name],
+                    speed=raced.speed(name, against=ORIGINAL),
                 )
                 for name, path in paths.items()
             )
@@ -144,9 +147,13 @@ class Pruning:
 
     def structured(self) -> Found:
         """Remove whole units at once, then train what is left."""
-        cut = remove(self.network, self.family, self.chosen(self.network, self.amounts()))
-        tuned = self.tuner.tune(cut, name="tuned", n_steps=self.n_steps, rate=self.rate)
+        cut, tuned = self.shrunk(self.amounts(), name="tuned")
         return self._with_scratch(cut, tuned)
+
+    def shrunk(self, amounts: Amounts, *, name: str) -> tuple[Any, Any]:
+        """Return the network without ``amounts``, as it is and fine-tuned as ``name``."""
+        cut = remove(self.network, self.family, self.chosen(self.network, amounts))
+        return cut, self.tuner.tune(cut, name=name, n_steps=self.n_steps, rate=self.rate)
 
     def iterative(self) -> Found:
         """Remove a part of the units, train, and so on: the last round leaves what was asked."""
@@ -212,15 +219,8 @@ class Pruning:
         return [examples.batch(first + k, progress=1.0) for k in range(n)]
 
     def sessions(self) -> list[HeldOut]:
-        """Return what is heard in the end.
-
-        Raises:
-            RecordingError: nothing is held out.
-        """
-        found = self.task.exam().held_out[: self.asked.n_texts]
-        if not found:
-            raise RecordingError("no text is held out to compare on, wanted data.held_out above 0")
-        return found
+        """Return what is heard in the end."""
+        return held_out_of(self.task, n_texts=self.asked.n_texts)
 
     def seen_before(self, sessions: list[HeldOut]) -> list[str]:
         """Return a sentence where the original has learnt from what is heard in the end."""
@@ -249,17 +249,27 @@ class Pruning:
         networks = {CUT: cut, TUNED: tuned}
         notes = []
         if self.asked.is_scratch:
-            seed = self.recipe.training.seed + 1
-            fresh = build(self.family, msgspec.to_builtins(tuned.settings), seed=seed)
-            steps = self.n_steps
-            networks[SCRATCH] = self.tuner.train_anew(fresh, name="scratch", n_steps=steps)
-            notes.append(f"From scratch had as many steps as fine-tuning, {steps}, and no teacher.")
+            networks[SCRATCH] = self.from_scratch(tuned)
+            notes.append(self.scratch_said())
         return Found(networks, TUNED, sparsity(self.network, tuned), notes)
 
+    def from_scratch(self, like: Any) -> Any:
+        """Return a network of the size of ``like``, trained from nothing for all that time."""
+        seed = self.recipe.training.seed + 1
+        fresh = build(self.family, msgspec.to_builtins(like.settings), seed=seed)
+        return self.tuner.train_anew(fresh, name="scratch", n_steps=self.n_scratch)
 
-def model_bytes(bundle: Bundle) -> int:
-    """Return how large the files that run are."""
-    return sum(len(data) for name, data in bundle.files.items() if name.endswith(".onnx"))
+    @property
+    def n_scratch(self) -> int:
+        """Steps from scratch: those of the original and of fine-tuning, or it would be unfair."""
+        return self.recipe.training.n_steps + self.n_steps
+
+    def scratch_said(self) -> str:
+        """Return how the network from scratch was trained, in a sentence."""
+        return (
+            f"From scratch had as many steps as training and fine-tuning, {self.n_scratch}, and no"
+            " teacher."
+        )
 
 
 def use_one_thread() -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.exam import Errors, Speed
+from tools.compression.exam import Errors
+from tools.compression.race import Speed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from models.bundle import Bundle
 
 
 class Line(Settings, frozen=True, kw_only=True):
@@ -61,13 +59,6 @@ def report_path(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.stem}.prune.json")
 
 
-def packed_bytes(bundle: Bundle) -> int:
-    """Return how large the files that run are once deflated, as in a ``.eegb``."""
-    return sum(
-        len(zlib.compress(data)) for name, data in bundle.files.items() if name.endswith(".onnx")
-    )
-
-
 def encode(report: PruneReport) -> bytes:
     """Return the report as JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
@@ -93,7 +84,7 @@ def table(report: PruneReport) -> list[str]:
     kept = report.line(report.kept)
     found.append(_speed_said(kept))
     if report.bought is not None:
-        found.append(_bought(*report.bought))
+        found.append(bought_said(*report.bought))
     return [*found, *report.notes]
 
 
@@ -124,11 +115,12 @@ def _speed_said(kept: Line) -> str:
     )
 
 
-def _bought(more: float, low: float, high: float) -> str:
+def bought_said(more: float, low: float, high: float) -> str:
+    """Return what pruning bought, by how much worse the same size from scratch is, and the 95 %."""
     interval = f"{more:+.2%} [{low:+.2%}, {high:+.2%}]"
     if low > 0.0:
-        return f"Beside the same size from scratch it bought CER: that one's is {interval} higher."
+        return f"Pruning bought CER: the same size from scratch has {interval} more."
     return (
-        f"The same size from scratch is as good, its CER is {interval} higher: pruning bought"
-        " nothing but the choice of the size."
+        f"The same size from scratch is as good, it has {interval} more CER: pruning bought nothing"
+        " but the choice of the size."
     )

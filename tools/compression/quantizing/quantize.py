@@ -15,33 +15,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from models.bundle import load_bundle, write_bundle
-from models.quantization.mixture import CHOICES, Sensitivity, choose_bits, n_bytes
-from models.quantization.probe import Probe, divergence
 from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError
 from pipeline.spec import SlidingWindow
-from tools.compression.eager import EagerHop
-from tools.compression.exam import N_STEPS, race
-from tools.compression.ground import GoldenGround, RecordedGround, TaskGround
+from tools.compression.eager import eager_hop
+from tools.compression.ground import GoldenGround, TaskGround, held_out_of, recorded_ground
 from tools.compression.pruning.asked import recipe_of, task_of
-from tools.compression.pruning.prune import model_bytes
-from tools.compression.pruning.table import packed_bytes
 from tools.compression.pruning.tuning import Tuner
 from tools.compression.quantizing.bundle import quantized_bundle
-from tools.compression.quantizing.files import (
-    Candidate,
-    check_float,
-    files_of,
-    layer_sizes,
-    quantized_files,
-    uniform,
-)
+from tools.compression.quantizing.files import check_float
+from tools.compression.quantizing.quantizer import Quantizer
 from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said
 from tools.compression.quantizing.training import round_while_training, stop_rounding
-from tools.progress import progress
+from tools.compression.race import race
+from tools.compression.sizes import model_bytes, packed_bytes
 from tools.training import checkpoint
 from tools.training.course import Course
 from tools.training.heads import head_of
@@ -49,9 +37,9 @@ from tools.training.heads import head_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from models.quantization.product import Bits, Range
-    from tools.compression.exam import Speed
+    from models.quantization.product import Bits
     from tools.compression.ground import Ground
+    from tools.compression.quantizing.files import Candidate
     from tools.compression.timing import Timed
     from tools.training.recipe import Recipe
     from tools.training.tasks import Task
@@ -101,14 +89,14 @@ class Quantizing:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
-        check_float(self.parent)
+        check_float(self.parent)  # before anything long begins
         has_weights = WEIGHTS in self.parent.files
         self.network: Any | None = unpack(self.parent) if has_weights else None
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
         self.recipe: Recipe | None = None
         self.task: Task | None = None
         self.ground = self._ground()
-        self.files = files_of(self.parent)
+        self.quantizer = Quantizer(self.parent, self.ground.sessions)
 
     def _ground(self) -> Ground:
         """Return what the bundle is measured on."""
@@ -117,11 +105,12 @@ class Quantizing:
             return GoldenGround(parent)
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
         if not (parent.manifest.provenance.recipe and is_text):
-            return RecordedGround(asked.bundle, asked.paths)
+            return recorded_ground(asked.bundle, asked.paths)
         self.recipe = recipe_of(parent, self.network)
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
         self.task = task_of(parent, self.recipe, course, self.folder)
-        return TaskGround(asked.bundle, parent, self.task, n_texts=asked.n_texts)
+        held_out = held_out_of(self.task, n_texts=asked.n_texts)
+        return TaskGround(asked.bundle, parent, self.task, held_out)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -136,10 +125,16 @@ class Quantizing:
             for k, (name, one) in enumerate(candidates.items()):
                 paths[name] = Path(folder) / f"{k}.eegb"
                 write_bundle(paths[name], *self._bundle(one))
-            errors = self.ground.errors(paths)
-            speeds = self._race(paths, self._others())
-            quantized = {name: path for name, path in paths.items() if name != ORIGINAL}
-            beside = self._race(quantized, {}) if MIXED in quantized else None
+            exam = self.ground.exam()
+            if exam is not None:
+                exam.hear(paths)
+            raced = race(
+                paths,
+                self.ground.windows(),
+                n_blocks=self.asked.n_blocks,
+                n_windows=self.asked.n_windows,
+                others=self._others(),
+            )
             sizes = {
                 name: (model_bytes(bundle), packed_bytes(bundle))
                 for name, bundle in ((name, load_bundle(path)) for name, path in paths.items())
@@ -149,22 +144,23 @@ class Quantizing:
                 name=name,
                 size_bytes=sizes[name][0] if name in sizes else None,
                 packed_bytes=sizes[name][1] if name in sizes else None,
-                errors=errors.get(name),
-                speed=speed,
+                errors=exam.errors(name) if exam is not None and name in paths else None,
+                speed=raced.speed(name, against=ORIGINAL),
             )
-            for name, speed in sorted(speeds.items(), key=lambda one: one[0] != EAGER)
+            for name in sorted(raced.names, key=lambda name: name != EAGER)
         )
         kept, last = list(candidates.items())[-1]
         notes = [*self.ground.notes, *(note for one in candidates.values() for note in one.notes)]
-        if beside is not None:
-            notes.append(mixed_said(lines[-2], lines[-1], beside[MIXED], most=self.asked.share))
+        if kept == MIXED:
+            beside = raced.speed(MIXED, against=lines[-2].name)
+            notes.append(mixed_said(lines[-2], lines[-1], beside, most=self.asked.share))
         return QuantizeReport(
             bundle=self.asked.out.name,
             parent=self.parent.sha256,
             method=self.asked.method,
             data=self.ground.kind,
-            unit=self.ground.unit,
-            n_texts=self.ground.n_texts,
+            unit=exam.unit if exam is not None else "characters",
+            n_texts=exam.n_texts if exam is not None else 0,
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
@@ -185,42 +181,20 @@ class Quantizing:
     @cached_property
     def candidates(self) -> dict[str, Candidate]:
         """What is compared, by name; the last one is what was asked for."""
-        methods = {
-            "dynamic": self._dynamic,
-            "static": self._static,
-            "mixed": self._mixed,
-            "qat": self._trained,
-        }
-        return methods[self.asked.method]()
-
-    def _dynamic(self) -> dict[str, Candidate]:
         bits = self.asked.bits
-        how = f"{bits} bits, each row and frame by its own largest value"
-        return {f"int{bits}, dynamic": uniform(self.files, bits, {}, how=how)}
-
-    def _static(self) -> dict[str, Candidate]:
-        bits, ranges = self.asked.bits, self._probe().ranges(self.files)
-        how = f"{bits} bits, ranges measured on what it was trained on"
-        return {f"int{bits}, static": uniform(self.files, bits, ranges, how=how)}
+        match self.asked.method:
+            case "dynamic":
+                return {f"int{bits}, dynamic": self.quantizer.dynamic(bits)}
+            case "static":
+                return {f"int{bits}, static": self.quantizer.static(bits)}
+            case "mixed":
+                return self._mixed()
+            case "qat":
+                return self._trained()
 
     def _mixed(self) -> dict[str, Candidate]:
-        probe = self._probe()
-        ranges = probe.ranges(self.files)
-        eight = uniform(self.files, 8, ranges, how="8 bits")
-        layers = self.sensitivities(probe, ranges)
-        whole = sum(map(len, eight.files.values()))
-        rest = whole - n_bytes(layers, dict.fromkeys(layers, 8))
-        bits = choose_bits(layers, most_bytes=self.asked.share * whole - rest)
-        files = quantized_files(self.files, bits, ranges)
-        told = ", ".join(f"{name} {n}" for name, n in bits.items())
-        one = Candidate(files, bits, f"bits by layer: {told}")
-        one.notes = [f"bits: {told}"]
-        one.notes += [
-            f"  {name}: nats lost at 16, 8, 4 bits alone: "
-            + ", ".join(f"{found.nats[n]:.2g}" for n in CHOICES)
-            for name, found in layers.items()
-        ]
-        return {"int8, static": eight, MIXED: one}
+        eight = self.quantizer.static(8)
+        return {"int8, static": eight, MIXED: self.quantizer.mixed(self.asked.share)}
 
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
@@ -230,7 +204,7 @@ class Quantizing:
                 f"{self.parent.manifest.name}: holds no {WEIGHTS} or no recipe, wanted a bundle"
                 " made by train"
             )
-        plain = self._static()
+        plain = {f"int{bits}, static": self.quantizer.static(bits)}
         tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
         network = copy.deepcopy(self.network)
         round_while_training(network, bits=bits)
@@ -242,46 +216,16 @@ class Quantizing:
         exports = head_of(self.recipe.family).export(
             trained, self.parent.manifest.pipeline, self.task.example
         )
-        files = {path: exports.files[path] for path in self.files}
-        ranges = self._probe().ranges(files)
+        files = {path: exports.files[path] for path in self.quantizer.files}
         how = f"{bits} bits, trained with rounded weights for {n_steps} steps"
-        return plain | {f"int{bits}, trained": uniform(files, bits, ranges, how=how)}
-
-    def sensitivities(self, probe: Probe, ranges: Mapping[str, Range]) -> dict[str, Sensitivity]:
-        """Return what each layer loses alone at each number of bits, by ``path/name``."""
-        exact = probe.log_probs(self.files)
-        sizes = layer_sizes(self.files)
-        found: dict[str, Sensitivity] = {}
-        with progress("sensitivity", total=len(sizes) * len(CHOICES)) as bar:
-            for name, n_weights in sizes.items():
-                nats: dict[Bits, float] = {}
-                for bits in CHOICES:
-                    files = quantized_files(self.files, {name: bits}, ranges)
-                    nats[bits] = divergence(exact, probe.log_probs(files))
-                    bar(len(found) * len(CHOICES) + len(nats))
-                found[name] = Sensitivity(n_weights, nats)
-        return found
-
-    def _probe(self) -> Probe:
-        """Return a probe that hears what ranges are measured on."""
-        manifest = self.parent.manifest
-        return Probe(manifest.model, manifest.step, self.ground.sessions())
-
-    def _race(self, paths: Mapping[str, Path], others: Mapping[str, Timed]) -> dict[str, Speed]:
-        return race(
-            paths,
-            (),
-            n_blocks=self.asked.n_blocks,
-            n_windows=self.asked.n_windows,
-            others=others,
-            windows=self.ground.windows(),
-        )
+        one = self.quantizer.static(bits, files=files, how=how)
+        return plain | {f"int{bits}, trained": one}
 
     def _others(self) -> dict[str, Timed]:
         """Return the network in torch, where its weights are there."""
-        step = self.parent.manifest.step
-        tokens = None if step is None else np.zeros((N_STEPS, step.n_rows), np.int64)
-        return {} if self.network is None else {EAGER: EagerHop(self.network, tokens)}
+        if self.network is None:
+            return {}
+        return {EAGER: eager_hop(self.network, self.parent.manifest.step)}
 
     def _bundle(
         self, one: Candidate, *, latency_ms: Mapping[str, float] | None = None

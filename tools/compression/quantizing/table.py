@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.exam import Errors, Speed
+from tools.compression.exam import Errors
+from tools.compression.guard import FASTER, NO_SLOWER
+from tools.compression.race import Speed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-FASTER = 1.0
-"""Bound that the 95 % upper bound of the ratio of 99th percentiles must be below."""
-
-
-NO_SLOWER = 1.05
-"""The same for a step that makes a file smaller, and not faster."""
 
 
 class Line(Settings, frozen=True, kw_only=True):

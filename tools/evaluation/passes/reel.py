@@ -85,6 +85,11 @@ class Reel:
     lost: tuple[tuple[int, int], ...] = ()
     faults: tuple[str, ...] = ()
 
+    @property
+    def whose(self) -> str:
+        """The person's session, or the recording itself where nothing says which it was."""
+        return f"{self.subject} {self.session or self.name}"
+
 
 def read_reel(
     path: Path, engine: Engine, *, trials: frozenset[int] | None = None, subject: str = ""

@@ -52,6 +52,11 @@ class Recorded:
     spans: tuple[TextSpan, ...]
     lost: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def whose(self) -> str:
+        """The person's session, or the recording itself where nothing says which it was."""
+        return f"{self.subject} {self.session or self.path.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:

@@ -136,7 +136,7 @@ def _noise(rng: np.random.Generator, n_samples: int, spec: PipelineSpec) -> Exam
 
 
 class HeldOutTexts:
-    """Texts and the raw samples ``(n_samples, n_channels)`` µV they lie in, recording by recording.
+    """Texts, the raw samples ``(n_samples, n_channels)`` µV they lie in, and their sessions.
 
     Each recording is read when its first text is asked for, and not kept.
     """
@@ -148,7 +148,7 @@ class HeldOutTexts:
     def __len__(self) -> int:
         return len(self._cuts)
 
-    def __iter__(self) -> Iterator[tuple[str, Samples]]:
+    def __iter__(self) -> Iterator[tuple[str, Samples, str]]:
         path: Path | None = None
         samples: Samples
         for cut in self._cuts:
@@ -156,4 +156,4 @@ class HeldOutTexts:
             if recorded.path != path:
                 path = recorded.path
                 samples = read_signal(RecordingSource(path)).samples
-            yield cut.text, samples[cut.start : cut.stop]
+            yield cut.text, samples[cut.start : cut.stop], recorded.whose

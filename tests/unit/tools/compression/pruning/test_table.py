@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tools.compression.exam import Errors, Speed
+from tools.compression.exam import Errors
 from tools.compression.pruning.table import Line, PruneReport, encode, table
+from tools.compression.race import Speed
 
 
 def line(name: str, *, p50_high: float = 0.7, p99_high: float = 0.8) -> Line:
@@ -73,7 +74,10 @@ def test_faster_is_said_where_the_bound_is_below_one(
 @pytest.mark.parametrize(
     ("bought", "said"),
     [
-        ((0.05, 0.02, 0.08), "it bought CER: that one's is +5.00% [+2.00%, +8.00%] higher."),
+        (
+            (0.05, 0.02, 0.08),
+            "Pruning bought CER: the same size from scratch has +5.00% [+2.00%, +8.00%] more.",
+        ),
         ((0.01, -0.01, 0.03), "bought nothing but the choice of the size"),
         ((-0.02, -0.03, -0.01), "bought nothing but the choice of the size"),
     ],

@@ -1,5 +1,6 @@
-from tools.compression.exam import Errors, Speed
+from tools.compression.exam import Errors
 from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said, table
+from tools.compression.race import Speed
 
 ERRORS = Errors(cer=0.02, cer_95=(0.01, 0.03), more=0.001, more_95=(-0.002, 0.004))
 

@@ -101,7 +101,8 @@ def test_noise_takes_the_place_of_eeg_now_and_then(corpus: Corpus) -> None:
 def test_held_out_texts_come_with_raw_samples(corpus: Corpus) -> None:
     held_out = HeldOutTexts(corpus, cut_corpus(corpus, margin_s=0.5)[::-1])
     assert len(held_out) == 3
-    texts, samples = zip(*held_out, strict=True)
+    texts, samples, sessions = zip(*held_out, strict=True)
     assert texts == ("ab", "c", "b")
+    assert sessions[0] == sessions[1] != sessions[2]
     np.testing.assert_array_equal(samples[0], eeg(3000)[950:1150])
     np.testing.assert_array_equal(samples[2], eeg(3000, seed=1)[250:500])

@@ -1,0 +1,127 @@
+"""Whether a step may be kept: no more errors than allowed, and not slower. Doubt is a no.
+
+Errors are compared with those of the *original*, text by text: many steps that lose a little each
+are a loss. What is allowed must lie above the upper bound of the difference, not above its
+estimate; where there are too few texts for that, the answer is that nobody can tell, and how many
+it would take (non-inferiority; Piaggio et al. 2012).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from pipeline.spec import Settings
+
+if TYPE_CHECKING:
+    from tools.evaluation.resampling import Resampling, Table
+
+LEVEL = 0.95
+"""Of the one-sided bound."""
+
+UNSEEN = 3.0
+"""What never happened in n cases may happen 3 times in the next n (rule of three, at 95 %)."""
+
+LEAST_TEXTS = 10
+"""Of fewer a bootstrap knows nothing."""
+
+FASTER = 1.0
+"""Below this the 95 % upper bound of the ratio of 99th percentiles must be."""
+
+NO_SLOWER = 1.05
+"""The same for a step that makes the file smaller, and promises no more."""
+
+Claim = Literal["faster", "smaller"]
+"""What a step promises."""
+
+WANTED: dict[Claim, float] = {"faster": FASTER, "smaller": NO_SLOWER}
+
+Verdict = Literal["held", "lost", "cannot tell"]
+
+
+class Loss(Settings, frozen=True, kw_only=True):
+    """How much higher an error rate is than the original's, and whether that is allowed.
+
+    ``bound`` is the one-sided 95 % upper bound; ``n_needed`` of the units that there were
+    ``n_units`` of would be enough to tell, if the difference is what it seems.
+    """
+
+    more: float
+    bound: float
+    most: float
+    n_units: int
+    n_texts: int
+    verdict: Verdict
+    n_needed: int | None = None
+
+    def said(self, unit: str) -> str:
+        """Return it in words, ``unit`` as a plural."""
+        figures = f"{self.more:+.2%} errors, at most {self.bound:+.2%}, of {self.n_units} {unit}"
+        return f"{figures}: {self.verdict_said(unit)}"
+
+    def verdict_said(self, unit: str) -> str:
+        """Return what that means."""
+        if self.verdict == "held":
+            return f"below {self.most:.2%}"
+        if self.verdict == "lost":
+            return f"{self.most:.2%} is allowed"
+        return f"cannot tell whether below {self.most:.2%}, it takes about {self.n_needed} {unit}"
+
+
+def judge_loss(one: Table, original: Table, *, drawn: Resampling, most: float) -> Loss:
+    """Return whether ``one`` was shown to make less than ``most`` more errors than ``original``.
+
+    Texts are few, so the bootstrap's bound is widened as Student's t is beside the normal; and what
+    was not seen to differ may differ in the next text, so a bound is never nearer to the estimate
+    than three texts' differences.
+
+    Args:
+        one: errors of what is judged.
+        original: those of what it must not be worse than, over the same rows.
+        drawn: the draws.
+        most: absolute difference of error rates.
+    """
+    apart = drawn.rates(one) - drawn.rates(original)  # (n_draws,)
+    n_units, more = int(one.sizes.sum()), one.rate - original.rate
+    n_texts = drawn.n_texts
+    spread = max(0.0, float(np.nanquantile(apart, LEVEL)) - more) * _widening(n_texts)
+    unseen = UNSEEN * _typical(one, original) / n_units
+    bound = more + max(spread, unseen)
+    room = most - more
+    verdict: Verdict = "lost" if room <= 0.0 else "cannot tell"
+    if bound < most and n_texts >= LEAST_TEXTS:
+        verdict = "held"
+    n_needed = None
+    if verdict == "cannot tell":
+        times = max((spread / room) ** 2, unseen / room, LEAST_TEXTS / n_texts)
+        n_needed = math.ceil(n_units * times)
+    return Loss(
+        more=more,
+        bound=bound,
+        most=most,
+        n_units=n_units,
+        n_texts=n_texts,
+        verdict=verdict,
+        n_needed=n_needed,
+    )
+
+
+def _widening(n_texts: int) -> float:
+    """Return Student's quantile over the normal one, and what a bootstrap of few texts is short."""
+    n = max(n_texts, 2)
+    wide, normal = float(stdtrit(n - 1, LEVEL)), float(ndtri(LEVEL))
+    return wide / normal * math.sqrt(n / (n - 1))
+
+
+def _typical(one: Table, original: Table) -> float:
+    """Return by how many errors a text differs that differs at all; one where none does."""
+    by_text = np.abs((one.errors - original.errors).sum(axis=1))  # (n_texts,)
+    return max(1.0, float(by_text[by_text > 0].mean())) if by_text.any() else 1.0
+
+
+def is_fast_enough(ratio_p99_high: float, claim: Claim) -> bool:
+    """Return whether the bound of a ratio of 99th percentiles is what a step must hold."""
+    return ratio_p99_high < WANTED[claim]

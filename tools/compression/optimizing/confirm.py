@@ -1,0 +1,225 @@
+"""What was picked beside the original, once, on what the search has not seen; and its bundle."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from models.bundle import load_bundle, write_bundle
+from models.manifest import Fallback
+from models.weights import WEIGHTS, unpack
+from pipeline.errors import BundleError
+from tools.compression.eager import eager_hop
+from tools.compression.guard import WANTED, Claim, is_fast_enough
+from tools.compression.optimizing.report import EAGER, RUNTIME, SCRATCH, Confirmation, Row
+from tools.compression.optimizing.steps import recoded
+from tools.compression.optimizing.walk import PRUNED
+from tools.compression.peak_memory import peak_memory
+from tools.compression.pruning.bundle import made_bundle
+from tools.compression.pruning.tuning import of_network
+from tools.compression.race import race
+from tools.compression.sizes import model_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.bundle import Bundle
+    from tools.compression.exam import Exam
+    from tools.compression.ground import Ground
+    from tools.compression.optimizing.asked import Asked
+    from tools.compression.optimizing.choice import Kept
+    from tools.compression.optimizing.report import OptimizeReport
+    from tools.compression.optimizing.walk import Walker
+    from tools.compression.pruning.prune import Pruning
+    from tools.compression.race import Race
+
+README = """
+## Optimized
+
+Made of the bundle `{name}` whose manifest has the digest `{parent}`, which stays its fallback.
+Steps: {steps}. Confirmed on {n_texts} texts or trials that the search had not seen: {said}. Nothing
+else that was said of that bundle's errors holds of this one.
+"""
+
+
+class Confirming:
+    """The last part of an optimisation.
+
+    Args:
+        asked: for.
+        parent: the original.
+        unseen: what the search has not seen.
+        walker: knows where the steps' bundles are.
+        pruning: of the original, where its network is known.
+        picked: of all that was kept.
+
+    Raises:
+        BundleError: nothing tells errors.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        parent: Bundle,
+        unseen: Ground,
+        walker: Walker,
+        pruning: Pruning | None,
+        picked: Kept,
+    ) -> None:
+        exam = unseen.exam()
+        if exam is None:
+            raise BundleError(f"{asked.bundle}: nothing tells its errors")
+        self._exam: Exam = exam
+        self._asked, self._parent, self._unseen = asked, parent, unseen
+        self._walker, self._pruning, self._picked = walker, pruning, picked
+        amounts = picked.walk.amounts
+        self._steps = {f"+ {step.name}": walker.path(amounts, step.name) for step in picked.chain}
+        self._last = list(self._steps)[-1]
+
+    def run(self, report: OptimizeReport) -> OptimizeReport:
+        """Return the report with what was found; the bundle is written where it is confirmed."""
+        asked, exam, name = self._asked, self._exam, self._picked.name
+        exam.hear({RUNTIME: asked.bundle, name: self._steps[self._last]})
+        scratch = self._scratch() if asked.is_scratch and PRUNED in self._names else {}
+        raced = self._raced(scratch)
+        loss, errors = exam.loss(name, most=asked.max_drop), exam.errors(name)
+        found = Confirmation(
+            n_texts=exam.n_texts,
+            error=errors.cer,
+            error_before=errors.cer - errors.more,
+            loss=loss,
+            speed=raced.speed(self._last, against=RUNTIME),
+        )
+        refused = self._refused(found)
+        bought = None
+        if scratch and self._pruning is not None:
+            exam.hear(scratch)
+            more = exam.more(SCRATCH, name)
+            bought = (more.estimate, more.low, more.high)
+            report = replace(report, notes=(*report.notes, self._pruning.scratch_said()))
+        return replace(
+            report,
+            picked=name,
+            confirmation=found,
+            rows=self._rows(raced, scratch),
+            bought=bought,
+            refused=refused,
+            sha256=None if refused else self._write(found),
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [step.name for step in self._picked.chain]
+
+    def _refused(self, found: Confirmation) -> str | None:
+        """Return why it is not confirmed, None where it is."""
+        if found.loss.verdict != "held":
+            return found.loss.said(self._exam.unit)
+        claims = {step.claim for step in self._picked.chain}
+        claim: Claim = "faster" if "faster" in claims else "smaller"
+        speed, p99_ms = found.speed, self._asked.p99_ms
+        if not is_fast_enough(speed.ratio_p99_high, claim):
+            return (
+                f"p99 {speed.ratio_p99:.2f} of the original's, at most {speed.ratio_p99_high:.2f}:"
+                f" wanted below {WANTED[claim]:.2f}"
+            )
+        if p99_ms is not None and speed.p99_ms > p99_ms:
+            return f"p99 {speed.p99_ms:.3g} ms now: wanted at most {p99_ms:g}"
+        return None
+
+    def _scratch(self) -> dict[str, Path]:
+        """Return a bundle of the picked one's size, trained from nothing, stored as that one is."""
+        amounts, pruning = self._picked.walk.amounts, self._pruning
+        if pruning is None:
+            return {}
+        pruned = unpack(load_bundle(self._walker.path(amounts, PRUNED)))
+        fresh = pruning.from_scratch(pruned)
+        path = self._walker.path(amounts, "scratch")
+        recipe = of_network(pruning.recipe, fresh)
+        made = made_bundle(
+            path.stem, self._parent, fresh, recipe, pruning.task, sparsity=0.0, latency_ms={}
+        )
+        write_bundle(path, *made)
+        last = self._picked.step.name
+        if last == PRUNED:
+            return {SCRATCH: path}
+        stored = self._walker.path(amounts, f"scratch-{last}")
+        write_bundle(stored, *recoded(last, path, self._unseen))
+        return {SCRATCH: stored}
+
+    def _raced(self, scratch: dict[str, Path]) -> Race:
+        parent, others = self._parent, {}
+        if WEIGHTS in parent.files:
+            others[EAGER] = eager_hop(unpack(parent), parent.manifest.step)
+        return race(
+            {RUNTIME: self._asked.bundle, **self._steps, **scratch},
+            self._unseen.windows(),
+            n_blocks=self._asked.n_blocks,
+            n_windows=self._asked.n_windows,
+            others=others,
+        )
+
+    def _rows(self, raced: Race, scratch: dict[str, Path]) -> tuple[Row, ...]:
+        """Return torch, where the network is known, the runtime, and each step's bundle."""
+        losses = {
+            f"+ {step.name}": step.figures.loss for step in self._picked.chain if step.figures
+        }
+        paths = {RUNTIME: self._asked.bundle, **self._steps, **scratch}
+        first, found = RUNTIME, []
+        if EAGER in raced.names:
+            first, paths = EAGER, {EAGER: self._asked.bundle, **paths}
+        for name, path in paths.items():
+            found.append(
+                Row(
+                    name=name,
+                    size_bytes=model_bytes(load_bundle(path)),
+                    bundle_bytes=path.stat().st_size if path.is_file() else None,
+                    memory=peak_memory(path, "torch" if name == EAGER else "runtime"),
+                    speed=raced.speed(name, against=first),
+                    loss=losses.get(name),
+                )
+            )
+        return tuple(found)
+
+    def _write(self, found: Confirmation) -> str:
+        """Write the bundle; return its digest."""
+        asked, parent = self._asked, self._parent
+        bundle = load_bundle(self._steps[self._last])
+        before, sparsity = bundle.manifest, bundle.manifest.optimisation.sparsity
+        files = dict(bundle.files)
+        files["README.md"] = (
+            parent.files.get("README.md", b"").decode("utf-8", "replace").split("\n## ")[0]
+            + README.format(
+                name=parent.manifest.name,
+                parent=parent.sha256,
+                steps=self._picked.name,
+                n_texts=found.n_texts,
+                said=found.loss.said(self._exam.unit),
+            )
+        ).encode()
+        manifest = replace(
+            before,
+            name=asked.out.stem,
+            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            provenance=replace(
+                before.provenance,
+                command=shlex.join(["eegscribe", *sys.argv[1:]]),
+                parent=parent.sha256,
+            ),
+            optimisation=replace(
+                before.optimisation,
+                sparsity=sparsity,
+                size_bytes=model_bytes(bundle),
+                latency_ms={
+                    "p50": round(found.speed.p50_ms, 4),
+                    "p99": round(found.speed.p99_ms, 4),
+                },
+                steps=tuple(self._picked.name.split("+")),
+                fallback=Fallback(name=parent.manifest.name, sha256=parent.sha256),
+            ),
+        )
+        return write_bundle(asked.out, manifest, files)

@@ -1,0 +1,153 @@
+"""A bundle in, one that is smaller and faster out, with proof; or none, and why.
+
+    bundle, data ─▶ two parts ─▶ search: walks through the steps, each guarded      (first part)
+                              ─▶ front ─▶ the one that the limits pick
+                              ─▶ confirmed once beside the original                 (second part)
+                              ─▶ bundle, table, plot
+
+A search that was killed goes on where it was when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from models.bundle import load_bundle
+from models.weights import WEIGHTS
+from pipeline.errors import BundleError, UsageError
+from pipeline.spec import SlidingWindow
+from tools.compression.ground import TaskGround, held_out_of, recorded_ground
+from tools.compression.optimizing.choice import NothingFitsError, front, kept_of, pick
+from tools.compression.optimizing.confirm import Confirming
+from tools.compression.optimizing.report import OptimizeReport
+from tools.compression.optimizing.search import search
+from tools.compression.optimizing.walk import Limits, Walker
+from tools.compression.pruning.asked import Asked as PruneAsked
+from tools.compression.pruning.prune import Pruning
+from tools.compression.pruning.units import kinds_of
+from tools.compression.sizes import model_bytes
+from tools.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.compression.ground import Ground
+    from tools.compression.optimizing.asked import Asked
+    from tools.compression.optimizing.walk import Walk
+
+IDENTITY = "search.json"
+
+
+class Optimizing:
+    """One optimisation of one bundle.
+
+    Raises:
+        BundleError: the bundle cannot be opened.
+        UsageError: what is asked contradicts the bundle, or the folder holds another search.
+        RecordingError: the recordings cannot be used, or are too few for two parts.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.parent = load_bundle(asked.bundle)
+        self.folder = asked.out.with_name(f"{asked.out.name}.optimizing")
+        self.pruning = self._pruning()
+        self.ground = self._ground()
+        self.seen, self.unseen = self.ground.split()
+        self._check_identity()
+        limits = Limits(asked.max_drop, asked.n_blocks, asked.n_windows)
+        self.walker = Walker(asked.bundle, self.seen, self.folder, limits, self.pruning)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for everything in the recordings that is left out."""
+        return self.pruning.task.problems if self.pruning else ()
+
+    def run(self, *, on_walk: Callable[[Walk], None] = lambda _walk: None) -> OptimizeReport:
+        """Search, pick, confirm, and write the bundle where it was confirmed."""
+        asked, exam = self.asked, self.walker.exam
+        walks = search(
+            self.walker.walk,
+            kinds_of(self.pruning.family) if self.pruning else (),
+            n_walks=asked.n_walks,
+            size_bytes=model_bytes(self.parent),
+            on_walk=on_walk,
+        )
+        kept = kept_of(walks)
+        report = OptimizeReport(
+            bundle=asked.out.name,
+            parent=self.parent.sha256,
+            data=self.ground.kind,
+            unit=exam.unit,
+            max_drop=asked.max_drop,
+            n_search=exam.n_texts,
+            n_search_units=exam.n_units,
+            walks=tuple(walks),
+            front=tuple(one.name for one in front(kept)),
+            notes=self.seen.notes,
+        )
+        try:
+            picked = pick(
+                kept, p99_ms=asked.p99_ms, most_bytes=asked.most_bytes, prefer=asked.prefer
+            )
+        except NothingFitsError as error:
+            return replace(report, refused=str(error))
+        confirming = Confirming(asked, self.parent, self.unseen, self.walker, self.pruning, picked)
+        return confirming.run(report)
+
+    def clean_up(self) -> None:
+        """Remove what the search kept on its way."""
+        if self.pruning is not None:
+            self.pruning.clean_up()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _pruning(self) -> Pruning | None:
+        """Return the pruning of a network that was trained here, None of any other."""
+        asked, parent = self.asked, self.parent
+        is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
+        if not (parent.manifest.provenance.recipe and is_text and WEIGHTS in parent.files):
+            return None
+        return Pruning(
+            PruneAsked(
+                bundle=asked.bundle,
+                out=self.folder.with_suffix(""),
+                method="structured",
+                amount="0",  # of itself it removes nothing: each walk says what
+                paths=asked.paths,
+                n_steps=asked.n_steps,
+                rate=asked.rate,
+                cache=asked.cache,
+            )
+        )
+
+    def _ground(self) -> Ground:
+        """Return what the bundle is measured on."""
+        if self.pruning is not None:
+            task = self.pruning.task
+            held_out = held_out_of(task, n_texts=self.asked.n_texts)
+            return TaskGround(self.asked.bundle, self.parent, task, held_out)
+        if not self.asked.paths:
+            raise BundleError(
+                f"{self.parent.manifest.name}: was not trained here on the simulated person,"
+                " wanted labelled recordings"
+            )
+        return recorded_ground(self.asked.bundle, self.asked.paths)
+
+    def _check_identity(self) -> None:
+        """Refuse to go on with a search of something else."""
+        asked = self.asked
+        data = self.pruning.task.data if self.pruning else [str(path) for path in asked.paths]
+        what = (asked.max_drop, asked.n_steps, asked.rate, asked.n_texts, asked.n_blocks)
+        identity = msgspec.json.encode((self.parent.sha256, data, what, asked.n_windows))
+        kept = self.folder / IDENTITY
+        if kept.is_file() and kept.read_bytes() != identity:
+            raise UsageError(
+                f"{self.folder}: holds a search of another bundle, other data or limits; wanted the"
+                " same command to go on with it, or the folder removed"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, identity)
