@@ -1,7 +1,8 @@
 """Which shares to remove: an optimiser proposes, a walk answers with loss, time and size.
 
-The first proposals are plain, the same share of everything; from then on a tree-structured Parzen
-estimator of several objectives (Ozaki et al. 2022, Optuna's) proposes by what it has seen.
+The first proposals are plain, the same share of everything, and one is drawn; from then on a
+Gaussian process of each objective proposes by what it has seen (Optuna's). Walks take minutes, so
+that what it learns from each one is worth the second that it thinks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MOST, GRAIN = 0.8, 0.1
 WORST = (1.0, 10.0, 1.0)
 """Loss, time and size of what could not be made."""
 
-N_TRIES = 20
+N_TRIES = 5
 """How often the optimiser may propose what is known before the search ends."""
 
 
@@ -61,7 +62,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         directions=["minimize"] * len(WORST),
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=len(PLAIN)),
+        sampler=optuna.samplers.GPSampler(seed=seed, n_startup_trials=len(PLAIN) + 1),
     )
     for share in PLAIN:
         study.enqueue_trial(dict.fromkeys(kinds, share))
