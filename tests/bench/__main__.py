@@ -35,6 +35,7 @@ BENCHES = {
     "store": "a bundle by its name or digest among 10 to 10 000; installs that are killed",
     "prune": "what pruning takes off a simulated CTC model, and what it costs",
     "quantize": "GRUs of fewer bits beside torch and ONNX Runtime in float32: size and time",
+    "optimize": "a GRU and a transformer made smaller and faster than torch, each step's share",
     "classifiers": "EEG networks beside the closed forms, SSVEP and P300, same splits",
 }
 ALIASES = {"throughput": "replay"}

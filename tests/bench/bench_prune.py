@@ -19,13 +19,10 @@ import msgspec
 import torch
 
 from tests.bench.command import RESULTS, bench_main
+from tests.bench.trained import trained
 from tools.compression.pruning.asked import Asked
 from tools.compression.pruning.prune import Pruning
 from tools.compression.pruning.table import PruneReport, table
-from tools.training import checkpoint
-from tools.training.course import Course, complete, make_task
-from tools.training.outcome import write_bundle_of
-from tools.training.recipe import read_recipe
 
 MOST_LOST = 0.02
 LEAST_SPARSE = 0.40
@@ -45,19 +42,6 @@ BASE = {
     "data.n_batch": 8,
     "data.simulated.snr_db": 0.0,
 }
-
-
-def base_bundle(folder: Path, *, n_steps: int) -> Path:
-    """Return the bundle to prune, trained now where there is none of that many steps."""
-    recipe = read_recipe("gru-ctc", BASE | {"training.n_steps": n_steps})
-    path = folder / f"prune-base-{n_steps}.eegb"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        course = Course(recipe, (), path.with_name(f"{path.name}.training"))
-        task = make_task(course, arpa=None)
-        write_bundle_of(path, complete(course, task).network, course, task)
-        checkpoint.remove(course.folder)
-    return path
 
 
 def pruned(base: Path, folder: Path, name: str, *, quick: bool) -> PruneReport:
@@ -81,7 +65,9 @@ def pruned(base: Path, folder: Path, name: str, *, quick: bool) -> PruneReport:
 def run(*, quick: bool) -> dict[str, Any]:
     """Measure and print."""
     torch.set_num_threads(1)
-    base = base_bundle(RESULTS, n_steps=20 if quick else 2200)
+    n_steps = 20 if quick else 2200
+    changes = BASE | {"training.n_steps": n_steps}
+    base = trained(RESULTS / f"prune-base-{n_steps}.eegb", "gru-ctc", changes)
     found: dict[str, Any] = {}
     folder = Path(tempfile.mkdtemp())
     try:

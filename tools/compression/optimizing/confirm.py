@@ -137,7 +137,7 @@ class Confirming:
         if pruning is None:
             return {}
         pruned = unpack(load_bundle(self._walker.path(amounts, PRUNED)))
-        fresh = pruning.from_scratch(pruned)
+        fresh = pruning.from_scratch(pruned, name=f"scratch {self._picked.walk.key}")
         path = self._walker.path(amounts, "scratch")
         recipe = of_network(pruning.recipe, fresh)
         made = made_bundle(

@@ -26,10 +26,14 @@ def plot(report: OptimizeReport, path: Path) -> None:
 
     figure, panels = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True, layout="constrained")
     kept = kept_of(report.walks)
-    _panel(panels[0], report, kept, lambda one: one.speed.p99_ms, "p99 of a hop, ms")
+    time_label = "median time of a hop, % of the original's in the same blocks"
+    _panel(panels[0], report, kept, lambda one: 100 * one.speed.ratio_p50, time_label)
     _panel(panels[1], report, kept, lambda one: one.size_bytes / 1e3, "files that run, kB")
     panels[0].set_ylabel(f"errors above the original's, % of {report.unit}\n(bar: 95 % bound)")
     panels[1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    panels[1].annotate(
+        "filled: kept\nhollow: refused", (1.02, 0.02), xycoords="axes fraction", fontsize="small"
+    )
     what = "SIMULATED" if report.data == "simulated" else report.data
     figure.suptitle(
         f"{report.bundle}: what was searched, on {report.n_search} texts or trials, {what}"
@@ -63,6 +67,7 @@ def _panel(
                 markerfacecolor=None if step.is_kept else "white",
                 elinewidth=0.8,
                 label=step.name if is_new else None,
+                markersize=7,
             )
     line = sorted(
         (x_of(one.figures), 100 * one.figures.loss.more) for one in kept if one.name in report.front
@@ -81,6 +86,6 @@ def _panel(
         )
     panel.axhline(100 * report.max_drop, color="C3", linestyle="--", linewidth=1, label="allowed")
     panel.axhline(0.0, color="0.5", linewidth=0.8)
-    panel.set_xscale("log")
+    panel.set_xlim(left=0.0)
     panel.set_xlabel(x_label)
-    panel.grid(visible=True, which="both", alpha=0.25)
+    panel.grid(visible=True, alpha=0.25)

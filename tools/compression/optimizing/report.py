@@ -97,8 +97,8 @@ def _step(step: Step, unit: str) -> str:
         return f"  {step.name:9} refused: {step.refused}"
     figures = (
         f"{found.size_bytes / 1e3:8.0f} kB  {found.loss.more:+.2%} {unit} wrong"
-        f" (at most {found.loss.bound:+.2%})  p99 {found.speed.p99_ms:.3f} ms,"
-        f" {found.speed.ratio_p99:.2f} of the original's (at most {found.speed.ratio_p99_high:.2f})"
+        f" (at most {found.loss.bound:+.2%})  time p50 {found.speed.ratio_p50:.2f} of the"
+        f" original's, p99 {found.speed.ratio_p99:.2f} (at most {found.speed.ratio_p99_high:.2f})"
     )
     return f"  {step.name:9} {figures}  {'kept' if step.is_kept else f'refused: {step.refused}'}"
 

@@ -249,15 +249,15 @@ class Pruning:
         networks = {CUT: cut, TUNED: tuned}
         notes = []
         if self.asked.is_scratch:
-            networks[SCRATCH] = self.from_scratch(tuned)
+            networks[SCRATCH] = self.from_scratch(tuned, name="scratch")
             notes.append(self.scratch_said())
         return Found(networks, TUNED, sparsity(self.network, tuned), notes)
 
-    def from_scratch(self, like: Any) -> Any:
+    def from_scratch(self, like: Any, *, name: str) -> Any:
         """Return a network of the size of ``like``, trained from nothing for all that time."""
         seed = self.recipe.training.seed + 1
         fresh = build(self.family, msgspec.to_builtins(like.settings), seed=seed)
-        return self.tuner.train_anew(fresh, name="scratch", n_steps=self.n_scratch)
+        return self.tuner.train_anew(fresh, name=name, n_steps=self.n_scratch)
 
     @property
     def n_scratch(self) -> int:
