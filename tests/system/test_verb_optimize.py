@@ -212,7 +212,7 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     assert names[:3] == ["float32, torch", "float32, ONNX Runtime", "+ pruned"]
     assert names[-1] == "from scratch"
     assert manifest.optimisation.sparsity > 0.2
-    assert manifest.optimisation.steps[0].endswith("pruned")
+    assert manifest.optimisation.steps[0] == "pruned features=0.3,hidden=0.3"
     assert len(told["bought"]) == 3
     assert WEIGHTS not in load_bundle(out).files or told["picked"].endswith("pruned")
     assert told["front"]

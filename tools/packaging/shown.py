@@ -130,6 +130,10 @@ def _facts(entry: Entry, manifest: Manifest) -> Iterator[tuple[str, str]]:
     done = manifest.optimisation
     if done.sparsity:
         yield "sparsity", f"{done.sparsity:.0%}"
+    if done.steps:
+        yield "steps", ", ".join(done.steps)
+    if done.fallback is not None:
+        yield "fallback", f"{done.fallback.name} ({done.fallback.sha256})"
     for name, ms in done.latency_ms.items():
         yield "latency", f"{name} {ms:.3g} ms, where it was made"
     yield "verdict", manifest.evaluation.verdict

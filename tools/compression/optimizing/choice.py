@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.errors import EegscribeError
+from tools.compression.optimizing.walk import PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,14 @@ class Kept(NamedTuple):
         """The steps that it is made by, in order: a mixture is made in place of 8 bits."""
         place = self.walk.steps.index(self.step)
         return [step for step in self.walk.steps[: place + 1] if step.is_kept]
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of the chain, with what was removed."""
+        return [
+            f"{step.name} {self.walk.key}" if step.name == PRUNED else step.name
+            for step in self.chain
+        ]
 
     @property
     def values(self) -> tuple[float, float, int]:

@@ -196,7 +196,7 @@ class Confirming:
             + README.format(
                 name=parent.manifest.name,
                 parent=parent.sha256,
-                steps=self._picked.name,
+                steps=", ".join(self._picked.steps),
                 n_texts=found.n_texts,
                 said=found.loss.said(self._exam.unit),
             )
@@ -218,7 +218,7 @@ class Confirming:
                     "p50": round(found.speed.p50_ms, 4),
                     "p99": round(found.speed.p99_ms, 4),
                 },
-                steps=tuple(self._picked.name.split("+")),
+                steps=tuple(self._picked.steps),
                 fallback=Fallback(name=parent.manifest.name, sha256=parent.sha256),
             ),
         )
