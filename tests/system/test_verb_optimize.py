@@ -263,7 +263,7 @@ def test_one_recording_cannot_be_searched_and_confirmed_on(
     [
         (("--max-drop", "200%"), "--max-drop: got '200%', wanted a share such as 0.5% or 0.005"),
         (("--max-drop", "much"), "--max-drop: got 'much'"),
-        (("--max-drop", "1%", "--p99", "0"), "--p99: got 0.0, wanted more than 0"),
+        (("--max-drop", "1%", "--p99", "0"), "--p99: got '0', wanted milliseconds above 0"),
         (("--max-drop", "1%", "--walks", "0"), "--walks: got 0, wanted 1 or more"),
         (("--max-drop", "1%", "--simulate"), "wanted either recordings or --simulate"),
     ],

@@ -7,12 +7,10 @@ import json
 import math
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
-from tools.compression.options import add_comparison, check_comparison
+from tools.compression.options import add_comparison, add_inputs, check_comparison
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -47,14 +45,10 @@ def add_parser(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_inputs(parser, recordings="what it was trained on", made="optimized")
     add = parser.add_argument
-    add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
-    add("recordings", nargs="*", type=Path, metavar="DATA", help="what it was trained on")
-    add("--simulate", action="store_true", help="it was trained on the simulated person")
     add("--max-drop", required=True, metavar="SHARE", help="errors that may be lost: 2%% or 0.02")
-    add("--out", type=Path, required=True, metavar="B2", help="folder or .eegb file")
-    add("--force", action="store_true", help="replace the bundle if it is there")
-    add("--p99", type=float, metavar="MS", help="most that the model's part of a hop may take")
+    add("--p99", metavar="MS", help="most that the model's part of a hop may take")
     add("--size", type=float, metavar="KB", help="most that the files that run may have")
     add(
         "--prefer",
@@ -121,17 +115,16 @@ def _asked(options: Namespace) -> Asked:
 
     if options.simulate == bool(options.recordings):
         raise UsageError("optimize: wanted either recordings or --simulate")
-    for name in ("p99", "size"):
-        value = getattr(options, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise UsageError(f"--{name}: got {value}, wanted more than 0")
+    p99_ms = None if options.p99 is None else parse_ms(options.p99)
+    if options.size is not None and not (math.isfinite(options.size) and options.size > 0):
+        raise UsageError(f"--size: got {options.size}, wanted more than 0")
     check_comparison(options, least={"walks": 1})
     return Asked(
         bundle=options.bundle,
         out=options.out,
         max_drop=parse_share(options.max_drop),
         paths=tuple(options.recordings),
-        p99_ms=options.p99,
+        p99_ms=p99_ms,
         most_bytes=None if options.size is None else round(1e3 * options.size),
         prefer=options.prefer,
         n_walks=options.walks,
@@ -143,6 +136,18 @@ def _asked(options: Namespace) -> Asked:
         is_scratch=options.scratch,
         cache=options.cache,
     )
+
+
+def parse_ms(text: str) -> float:
+    """Return the milliseconds of ``5`` or ``5ms``.
+
+    Raises:
+        UsageError: another form, or not above 0.
+    """
+    found = re.fullmatch(r"(\d*\.?\d+)\s*(ms)?", text.strip())
+    if not found or float(found[1]) <= 0.0:
+        raise UsageError(f"--p99: got {text!r}, wanted milliseconds above 0, such as 5 or 5ms")
+    return float(found[1])
 
 
 def parse_share(text: str) -> float:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
-from tools.compression.options import add_comparison, check_comparison
+from tools.compression.options import add_comparison, add_inputs, check_comparison
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,14 +41,10 @@ def add_parser(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_inputs(parser, recordings="what it was trained on", made="pruned")
     add = parser.add_argument
-    add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
-    add("recordings", nargs="*", type=Path, metavar="DATA", help="what it was trained on")
-    add("--simulate", action="store_true", help="it was trained on the simulated person")
     add("--method", choices=METHODS, default="structured", help="(%(default)s)")
     add("--amount", required=True, help="share that goes: 0.4, or by kind hidden=0.4,heads=0.5")
-    add("--out", type=Path, required=True, help="folder or .eegb file")
-    add("--force", action="store_true", help="replace the bundle if it is there")
     add("--importance", choices=("taylor", "magnitude"), default="taylor", help="(%(default)s)")
     add("--batches", type=int, default=8, help="that calibrate importance (%(default)s)")
     add("--steps", type=int, help="of fine-tuning; a quarter of the recipe's")
@@ -132,4 +126,6 @@ def _check(options: Namespace) -> None:
     """
     if options.simulate == bool(options.recordings):
         raise UsageError("prune: wanted either recordings or --simulate")
+    if options.method == "sensitivity" and options.out is None:
+        options.out = Path(f"{options.bundle.stem}.sensitivity")
     check_comparison(options, least={"batches": 1, "rounds": 1})

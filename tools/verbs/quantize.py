@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
-from tools.compression.options import add_comparison, check_comparison
+from tools.compression.options import add_comparison, add_inputs, check_comparison
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -20,7 +18,7 @@ EXAMPLE = """examples:
   eegscribe quantize b.eegb --simulate --method mixed --smaller 0.75 --out small.eegb
   eegscribe quantize b.eegb --simulate --method qat --bits 4 --steps 400 --out small.eegb
 
-REC is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
+DATA is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
 were held out then. For a bundle that train did not make they are any labelled recordings: ranges of
 the first, errors of the rest. dynamic needs none, and then compares time alone.
 dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
@@ -43,19 +41,9 @@ def add_parser(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_inputs(parser, recordings="what it was trained on, or labelled", made="quantized")
     add = parser.add_argument
-    add("bundle", type=bundle_argument, metavar="B", help=BUNDLE_HELP)
-    add(
-        "recordings",
-        nargs="*",
-        type=Path,
-        metavar="REC",
-        help="what it was trained on, or labelled",
-    )
-    add("--simulate", action="store_true", help="it was trained on the simulated person")
     add("--method", choices=METHODS, default="static", help="(%(default)s)")
-    add("--out", type=Path, required=True, metavar="B2", help="folder or .eegb file")
-    add("--force", action="store_true", help="replace the bundle if it is there")
     add("--bits", type=int, choices=(8, 4), help="of every layer (8; 4 with qat)")
     add("--smaller", type=float, default=0.75, help="mixed: of int8's file (%(default)s)")
     add("--steps", type=int, help="qat: of training; a quarter of the recipe's")

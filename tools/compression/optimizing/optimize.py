@@ -63,6 +63,11 @@ class Optimizing:
         self.walker = Walker(asked.bundle, self.seen, self.folder, limits, self.pruning)
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the bundle was trained on the simulated person, and is fine-tuned on it."""
+        return "simulated" in self.parent.manifest.provenance.data
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """A line for everything in the recordings that is left out."""
         return self.pruning.task.problems if self.pruning else ()
@@ -117,7 +122,7 @@ class Optimizing:
                 out=self.folder.with_suffix(""),
                 method="structured",
                 amount="0",  # of itself it removes nothing: each walk says what
-                paths=asked.paths,
+                paths=() if self.is_simulated else asked.paths,
                 n_steps=asked.n_steps,
                 rate=asked.rate,
                 cache=asked.cache,
@@ -126,21 +131,22 @@ class Optimizing:
 
     def _ground(self) -> Ground:
         """Return what the bundle is measured on."""
-        if self.pruning is not None:
+        if self.pruning is not None and not (self.is_simulated and self.asked.paths):
             task = self.pruning.task
             held_out = held_out_of(task, n_texts=self.asked.n_texts)
             return TaskGround(self.asked.bundle, self.parent, task, held_out)
         if not self.asked.paths:
             raise BundleError(
-                f"{self.parent.manifest.name}: was not trained here on the simulated person,"
-                " wanted labelled recordings"
+                f"{self.parent.manifest.name}: was not trained here on the simulated person, or"
+                " holds no weights, wanted labelled recordings"
             )
         return recorded_ground(self.asked.bundle, self.asked.paths)
 
     def _check_identity(self) -> None:
         """Refuse to go on with a search of something else."""
         asked = self.asked
-        data = self.pruning.task.data if self.pruning else [str(path) for path in asked.paths]
+        trained_on = self.pruning.task.data if self.pruning else {}
+        data = (trained_on, [str(path) for path in asked.paths])
         what = (asked.max_drop, asked.n_steps, asked.rate, asked.n_texts, asked.n_blocks)
         identity = msgspec.json.encode((self.parent.sha256, data, what, asked.n_windows))
         kept = self.folder / IDENTITY

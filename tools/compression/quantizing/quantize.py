@@ -104,7 +104,9 @@ class Quantizing:
         if not asked.is_simulated and not asked.paths:
             return GoldenGround(parent)
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
-        if not (parent.manifest.provenance.recipe and is_text):
+        # Nobody trains on recordings what was trained on the simulated person; it can be judged.
+        is_judged = "simulated" in parent.manifest.provenance.data and asked.method != "qat"
+        if not (parent.manifest.provenance.recipe and is_text) or (is_judged and asked.paths):
             return recorded_ground(asked.bundle, asked.paths)
         self.recipe = recipe_of(parent, self.network)
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
