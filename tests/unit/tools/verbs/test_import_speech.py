@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from models.bundle import load_bundle
-from models.families import build
 from models.weights import unpack
 from pipeline.values import Text
 from runtime.engine import open_engine
+from tests.foreign_models import write_speech
 from tools.cli import main
 
-LEXICON = "to\tT UW\ntwo\tT UW\nsea\tS IY\nay\tEY\n"
 ARPA = """\\data\\
 ngram 1=4
 \\1-grams:
@@ -29,18 +27,10 @@ ngram 1=4
 """
 
 
-def published(path: Path, *, n_symbols: int = 41) -> None:
-    settings = {"n_inputs": 6, "n_symbols": n_symbols, "n_hidden": 8, "n_layers": 1, "n_days": 2}
-    weights = build("speech-gru", settings, seed=0).state_dict()
-    weights["head.weight"] *= 20.0  # so that it says something
-    save_file({name.replace("head.", "out."): t for name, t in weights.items()}, path)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    published(tmp_path / "weights.safetensors")
-    (tmp_path / "lexicon.txt").write_text(LEXICON)
+    write_speech(tmp_path / "weights.safetensors", lexicon=tmp_path / "lexicon.txt")
     (tmp_path / "words.arpa").write_text(ARPA)
     return tmp_path
 
@@ -70,7 +60,8 @@ def test_weights_become_a_bundle_that_writes_words(
 
 
 def test_a_fault_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    published(folder / "small.safetensors", n_symbols=7)
+    small = folder / "small.safetensors"
+    write_speech(small, lexicon=folder / "lexicon.txt", n_symbols=7)
     torch.save({"out.weight": torch.zeros(1)}, folder / "pickle.pt")
     (folder / "wrong.txt").write_text("to\tT OO\n")
     (folder / "names.txt").write_text("a b c\n")
