@@ -1,4 +1,4 @@
-"""Tiny ONNX models as others make them: any layout, any opset, with or without a state."""
+"""Tiny models as others make them: ONNX of any layout and opset, weights of published speech."""
 
 from __future__ import annotations
 
@@ -102,6 +102,26 @@ def foreign_ctc(
         model.ir_version = 3
     path.write_bytes(model.SerializeToString())
     return path
+
+
+LEXICON = "to\tT UW\ntwo\tT UW\nsea\tS IY\nay\tEY\n"
+
+
+def write_speech(path: Path, *, lexicon: Path, n_symbols: int = 41) -> list[str]:
+    """Write weights as they were published for speech, and a lexicon; return the channels' names.
+
+    The head is loud enough to say something.
+    """
+    from safetensors.torch import save_file
+
+    from models.families import build
+
+    settings = {"n_inputs": 6, "n_symbols": n_symbols, "n_hidden": 8, "n_layers": 1, "n_days": 2}
+    weights = build("speech-gru", settings, seed=0).state_dict()
+    weights["head.weight"] *= 20.0
+    save_file({name.replace("head.", "out."): t for name, t in weights.items()}, path)
+    lexicon.write_text(LEXICON)
+    return [f"ch{k + 1}" for k in range(6)]
 
 
 def external_data(path: Path) -> Path:

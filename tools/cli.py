@@ -16,6 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before numpy: idle pools of threads cost memory and tails
 
 from pipeline.errors import EegscribeError  # noqa: E402 - after the environment is set
+from tools.command import running  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 2
         run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        with running(words):
+            return run(options)
     except EegscribeError as error:
         print(f"eegscribe: {error}", file=sys.stderr)
         return error.exit_code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.lexicon import read_lexicon
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 from runtime.bundle_language import LEXICON, WORD_MODEL
+from tools.command import command
 from tools.language.pronunciation import VOCABULARY
 from tools.training.bundle import PACKAGES
 from tools.training.ctc_head import CtcHead
@@ -117,7 +116,7 @@ def write_speech_bundle(
         files={},
         network=origin,
         provenance=Provenance(
-            command=shlex.join(["eegscribe", *sys.argv[1:]]),
+            command=command(),
             versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
             data=dict(data),
         ),

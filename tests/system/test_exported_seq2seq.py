@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from models.bundle import load_bundle
 from models.export import ExportError
 from models.export_seq2seq import (
     PARITY,
@@ -18,12 +21,25 @@ from models.export_seq2seq import (
 )
 from models.families import build
 from models.onnx_scan import check_onnx
+from models.weights import unpack
+from runtime.engine import open_engine
+from tools.training.bundle import Origin, write_trained
+from tools.training.heads import head_of
+from tools.training.recipe import read_recipe
+from tools.training.seq2seq_head import GOLDEN_STEPS, GOLDEN_WINDOWS
+from tools.training.tasks import simulated_task
 
 COMMON = {"n_inputs": 3, "n_symbols": 5, "patch_samples": 4, "kernel_samples": 10, "n_features": 6,
           "max_symbols": 6}  # fmt: skip
 SHAPES: dict[str, dict[str, Any]] = {
     "recurrent": {**COMMON, "n_units": 4, "n_layers": 2, "n_decoder": 5, "n_keys": 3},
     "transformer": {**COMMON, "n_width": 8, "n_heads": 2, "n_inner": 9, "n_layers": 1},
+}  # fmt: skip
+
+
+SMALL: dict[str, Any] = {
+    "network.n_features": 8, "network.n_units": 8, "network.n_decoder": 8, "network.n_keys": 8,
+    "data.n_batch": 4, "decoder.beam": 3, "window.window_s": 3.2,
 }  # fmt: skip
 
 
@@ -81,3 +97,22 @@ def test_parity_notices_another_network(made: tuple[Any, ExportedSeq2Seq]) -> No
 def test_a_window_is_whole_patches(made: tuple[Any, ExportedSeq2Seq]) -> None:
     with pytest.raises(ValueError, match="n_samples: got 50, must be patches of 4"):
         export_seq2seq(made[0], n_samples=50, n_rows=1)
+
+
+def test_what_is_trained_opens_as_a_bundle_and_gives_its_network_back(tmp_path: Path) -> None:
+    recipe, head = read_recipe("recurrent", SMALL), head_of("recurrent")
+    task = simulated_task(recipe, arpa=None)
+    assert task.examples.batch(0, progress=0.5).samples.shape == (4, 800, 16)
+    network: Any = head.learner(recipe, task.heard).network
+    exports = head.export(network, task.spec, task.example)
+    path = tmp_path / "small.eegb"
+    origin = Origin(name="small", data={}, readme="small")
+    write_trained(path, network, exports, task.spec, recipe=recipe, origin=origin, arpa=task.arpa)
+    bundle = load_bundle(path)
+    with np.load(io.BytesIO(bundle.files["golden.npz"])) as golden:
+        assert golden["windows"].shape == (GOLDEN_WINDOWS, 800, 16)
+        assert golden["tokens"].shape == (GOLDEN_WINDOWS, GOLDEN_STEPS, 3)
+    chain = open_engine(path).chain()  # replays the golden vectors
+    chain.push(task.example)
+    for name, tensor in unpack(bundle).state_dict().items():
+        assert tensor.equal(network.state_dict()[name]), name

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.evaluation.edits import cross_edits, sizes
+from tools.evaluation.pairwise import Pairwise, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -78,28 +78,21 @@ def permutation_test(
     Like length is by the recorded duration where every pair has one, else by the reference's units.
     """
     rng = np.random.default_rng(seed)
-    references = [pair.reference for pair in pairs]
-    distinct = sorted(set(references))
-    number = {text: k for k, text in enumerate(distinct)}
-    of = np.array([number[text] for text in references])
-    everywhere = np.arange(len(of))
-    edited = cross_edits(distinct, list(hypotheses), unit)  # (n_texts, n_rows)
-    plain = _p(edited, of, _free(rng, edited, of, [everywhere], n_permutations))[0]
+    given = Pairwise([pair.reference for pair in pairs], hypotheses, unit)
+    of, own = given.of, given.own_edits()
+    plain = _p(own, _free(rng, given, [np.arange(len(of))], n_permutations))[0]
     groups = _groups([(pair.subject, pair.session) for pair in pairs])
     if unit == "selections":
-        p, z = _p(edited, of, _free(rng, edited, of, groups, n_permutations))
+        p, z = _p(own, _free(rng, given, groups, n_permutations))
         return PermutationTest(p, p, None, plain, z, n_permutations, len(groups))
     length = _lengths(pairs, unit)
     strata = [part for group in groups for part in _strata(group, of, length)]
     movable = [part for part in strata if _can_move(of[part])]
-    apart = np.abs(sizes(distinct, unit)[:, None] - sizes(list(hypotheses), unit)[None, :])
-    costs = np.rint(FINE * (edited - _cost_of_length(edited, apart, of, movable) * apart))
-    costs = costs.astype(np.int64)  # whole numbers: equal sums are to be equal
     if sum(map(len, movable)) < LEAST_SHARE * len(of):
         return PermutationTest(None, None, None, plain, None, n_permutations, len(movable))
-    by_rows = _p(costs, of, _by_rows(rng, costs, of, movable, n_permutations))
-    shared = _shared(groups, of)
-    by_texts = _p(costs, of, _by_texts(rng, costs, of, shared, length, n_permutations))
+    costs = _Costs(given, _cost_of_length(given, movable))
+    by_rows = _p(costs.own, _by_rows(rng, costs, movable, n_permutations))
+    by_texts = _p(costs.own, _by_texts(rng, costs, _shared(groups, of), length, n_permutations))
     p, z = max(by_rows, by_texts)
     return PermutationTest(p, by_rows[0], by_texts[0], plain, z, n_permutations, len(movable))
 
@@ -115,11 +108,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _p(
-    costs: NDArray[np.int64], of: NDArray[np.int64], found: NDArray[np.int64]
-) -> tuple[float, float]:
+class _Costs:
+    """Edits less what a difference in length costs, in whole thousandths: equal sums are equal."""
+
+    def __init__(self, given: Pairwise, of_length: float) -> None:
+        self._given, self._of_length = given, of_length
+        self.of = given.of
+        self.own = self._less(given.own_edits(), given.own_apart())  # (n_rows,)
+
+    def table(self, texts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the costs (n_texts, n_rows) of these texts and these rows' hypotheses."""
+        return self._less(self._given.edits(texts, rows), self._given.apart(texts, rows))
+
+    def _less(self, edited: NDArray[np.int64], apart: NDArray[np.int64]) -> NDArray[np.int64]:
+        less: NDArray[np.float64] = np.rint(FINE * (edited - self._of_length * apart))
+        return less.astype(np.int64)
+
+
+def _p(own: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[float, float]:
     """Return p of the sum that is seen, and its standard deviations below what was ``found``."""
-    seen = int(costs[of, np.arange(len(of))].sum())
+    seen = int(own.sum())
     p = float((1 + np.count_nonzero(found <= seen)) / (len(found) + 1))
     return p, float((found.mean() - seen) / max(float(found.std()), 1e-9))
 
@@ -139,12 +147,7 @@ def _lengths(pairs: Sequence[Pair], unit: Unit) -> NDArray[np.float64]:
     return np.array([len(part) for part in parts], dtype=np.float64)
 
 
-def _cost_of_length(
-    edited: NDArray[np.int64],
-    apart: NDArray[np.int64],
-    of: NDArray[np.int64],
-    strata: Sequence[NDArray[np.int64]],
-) -> float:
+def _cost_of_length(given: Pairwise, strata: Sequence[NDArray[np.int64]]) -> float:
     """Return the edits that one unit of difference in length costs, between texts of others.
 
     Least squares with an effect of each reference and of each hypothesis: an exchange changes
@@ -152,10 +155,10 @@ def _cost_of_length(
     """
     above = below = 0.0
     for part in strata:
-        texts = np.unique(of[part])
-        other = (texts[:, None] != of[part][None, :]).astype(float)
-        lengths = _centred(apart[texts][:, part], other)
-        above += float((_centred(edited[texts][:, part], other) * lengths).sum())
+        texts = np.unique(given.of[part])
+        other = (texts[:, None] != given.of[part][None, :]).astype(float)
+        lengths = _centred(given.apart(texts, part), other)
+        above += float((_centred(given.edits(texts, part), other) * lengths).sum())
         below += float((lengths * lengths).sum())
     return min(max(above / below, 0.0), 1.0) if below else 0.0
 
@@ -191,49 +194,54 @@ def _can_move(texts: NDArray[np.int64]) -> bool:
 
 def _free(
     rng: np.random.Generator,
-    costs: NDArray[np.int64],
-    of: NDArray[np.int64],
+    given: Pairwise,
     groups: Sequence[NDArray[np.int64]],
     n_permutations: int,
 ) -> NDArray[np.int64]:
-    """Return the sum of errors for each free exchange within groups."""
+    """Return the sum of errors for each free exchange within groups.
+
+    The table of a group is made some texts at a time, and the same exchanges are drawn for each.
+    """
     found = np.zeros(n_permutations, np.int64)
     for group in groups:
-        cost = costs[of[group]][:, group]
-        for start in range(0, n_permutations, BLOCK):
-            n = min(BLOCK, n_permutations - start)
-            moved = rng.permuted(np.tile(np.arange(len(group)), (n, 1)), axis=1)
-            found[start : start + n] += cost[np.arange(len(group)), moved].sum(axis=1)
+        texts, place = np.unique(given.of[group], return_inverse=True)
+        drawn = rng.bit_generator.state
+        for some in blocks(len(texts), n_columns=len(group)):
+            table = given.edits(texts[some], group)  # (n_some, n_group)
+            rows = np.flatnonzero((place >= some.start) & (place < some.stop))
+            lines = place[rows] - some.start
+            rng.bit_generator.state = drawn
+            for part in blocks(n_permutations, n_columns=len(group)):
+                places = np.tile(np.arange(len(group)), (part.stop - part.start, 1))
+                moved = rng.permuted(places, axis=1)[:, rows]
+                found[part] += table[lines, moved].sum(axis=1)
     return found
 
 
 def _by_rows(
     rng: np.random.Generator,
-    costs: NDArray[np.int64],
-    of: NDArray[np.int64],
+    costs: _Costs,
     strata: Sequence[NDArray[np.int64]],
     n_permutations: int,
 ) -> NDArray[np.int64]:
     """Return the sum for each exchange of rows that leaves none with its own text."""
-    found = np.full(n_permutations, costs[of, np.arange(len(of))].sum())
+    found = np.full(n_permutations, costs.own.sum())
     for part in strata:
-        found += _moved(rng, of[part], costs[of[part]][:, part], n_permutations)
+        texts, place = np.unique(costs.of[part], return_inverse=True)
+        found += _moved(rng, costs.of[part], costs.table(texts, part), place, n_permutations)
     return found
 
 
 def _by_texts(
     rng: np.random.Generator,
-    costs: NDArray[np.int64],
-    of: NDArray[np.int64],
+    costs: _Costs,
     shared: Sequence[Sequence[NDArray[np.int64]]],
     length: NDArray[np.float64],
     n_permutations: int,
 ) -> NDArray[np.int64]:
-    """Return the sum for each exchange of texts, all rows of one moving together.
-
-    A text's rows take, in turn, the hypotheses of the same person's rows of the other text.
-    """
-    found = np.full(n_permutations, costs[of, np.arange(len(of))].sum())
+    """Return the sum for each exchange of texts, all rows of one moving together."""
+    of = costs.of
+    found = np.full(n_permutations, costs.own.sum())
     for groups in shared:
         for part in _strata(np.concatenate(groups), of, length):
             texts = np.unique(of[part])
@@ -241,14 +249,30 @@ def _by_texts(
                 continue
             table = np.zeros((len(texts), len(texts)), np.int64)
             for group in groups:
-                rows = [group[of[group] == text] for text in texts]
-                table += np.array(
-                    [
-                        [costs[text][np.resize(other, len(own))].sum() for other in rows]
-                        for text, own in zip(texts, rows, strict=True)
-                    ]
-                )
-            found += _moved(rng, texts, table, n_permutations)
+                rows = group[np.isin(of[group], texts)]
+                table += _text_by_text(costs.table(texts, rows), np.searchsorted(texts, of[rows]))
+            found += _moved(rng, texts, table, np.arange(len(texts)), n_permutations)
+    return found
+
+
+def _text_by_text(table: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what the rows of each text cost together with those of each other (n_texts, n_texts).
+
+    A text's rows take, in turn, the hypotheses of the same person's rows of the other text: all of
+    them as often as they fit, then the first ones.
+
+    Args:
+        table: (n_texts, n_rows).
+        place: of each row, its text's; each text has a row.
+    """
+    counts = np.bincount(place, minlength=len(table))
+    ordered = table[:, np.argsort(place, kind="stable")]
+    sums = np.pad(np.cumsum(ordered, axis=1), ((0, 0), (1, 0)))  # (n_texts, n_rows + 1)
+    stops = np.cumsum(counts)
+    starts = stops - counts
+    whole, rest = np.divmod(counts[:, None], counts[None, :])  # (n_texts, n_texts)
+    first = np.take_along_axis(sums, starts + rest, axis=1)
+    found: NDArray[np.int64] = whole * (sums[:, stops] - sums[:, starts]) + first - sums[:, starts]
     return found
 
 
@@ -280,14 +304,22 @@ def _moved(
     rng: np.random.Generator,
     texts: NDArray[np.int64],
     cost: NDArray[np.int64],
+    place: NDArray[np.int64],
     n_permutations: int,
 ) -> NDArray[np.int64]:
-    """Return by how much the sum of ``cost`` (n, n) grows for each exchange, none to its own."""
-    places = np.arange(len(texts))
-    found = np.full(n_permutations, -np.trace(cost))
+    """Return by how much the sum grows for each exchange, none to its own text.
+
+    Args:
+        rng: of the exchanges.
+        texts: of what is exchanged, (n,).
+        cost: (m, n) of what is at a place with each of what is exchanged.
+        place: of each of these, its line in ``cost``.
+        n_permutations: how many exchanges.
+    """
+    found = np.full(n_permutations, -cost[place, np.arange(len(texts))].sum())
     for start in range(0, n_permutations, BLOCK):
         moved = _derangements(rng, texts, min(BLOCK, n_permutations - start))
-        found[start : start + len(moved)] += cost[places, moved].sum(axis=1)
+        found[start : start + len(moved)] += cost[place, moved].sum(axis=1)
     return found
 
 
@@ -306,8 +338,8 @@ def _derangements(rng: np.random.Generator, texts: NDArray[np.int64], n: int) ->
             here, there = moved[left, place], moved[left, partner]
             before = (texts[here] == texts[place]).astype(int) + (texts[there] == texts[partner])
             after = (texts[there] == texts[place]).astype(int) + (texts[here] == texts[partner])
-            swap = left[(after <= before) & (partner != place)]
-            chosen = partner[(after <= before) & (partner != place)]
+            better = (after <= before) & (partner != place)
+            swap, chosen = left[better], partner[better]
             moved[swap, place], moved[swap, chosen] = moved[swap, chosen], moved[swap, place]
         left = left[(texts[moved[left]] == texts).any(axis=1)]
         if not len(left):

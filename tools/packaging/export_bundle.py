@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +16,7 @@ from models.manifest import Evaluation, Manifest, Precision
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
+from tools.command import command
 from tools.packaging.graph_rewrites import Halving, Level, counted, halved, optimised
 from tools.packaging.real_windows import golden_windows
 from tools.packaging.same_output import TOLERANCES, Parity, ParityError, compare, outputs
@@ -138,7 +137,7 @@ def _manifest(
         evaluation=Evaluation(),
         provenance=msgspec.structs.replace(
             before.provenance,
-            command=shlex.join(["eegscribe", *sys.argv[1:]]),
+            command=command(),
             parent=parent.sha256,
             versions=_versions(),
         ),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import shutil
-import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +15,7 @@ import msgspec
 
 from models.onnx_backend import OnnxModel, open_session
 from pipeline.errors import UsageError
+from tools.command import command
 from tools.packaging.same_output import TOLERANCES, Parity, compare, outputs
 from tools.whole_file import write_whole
 
@@ -118,6 +117,6 @@ def _told(
             "tolerance": parity.tolerance,
         },
         "speed": speed,
-        "command": shlex.join(["eegscribe", *sys.argv[1:]]),
+        "command": command(),
         "versions": {name: version(name) for name in ("eegscribe", "torch", "numpy")},
     }

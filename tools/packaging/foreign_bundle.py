@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shlex
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +19,7 @@ from models.onnx_layout import SINGLE, Foreign, Kind, fix_shapes, wrap
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
 from pipeline.spec import EventWindow
+from tools.command import command
 from tools.packaging.foreign_model import Opened, RawModel, parity
 from tools.packaging.foreign_pipeline import window_samples
 from tools.packaging.foreign_step import make_step
@@ -260,7 +259,7 @@ def _manifest(
         model=file,
         files={},
         provenance=Provenance(
-            command=shlex.join(["eegscribe", *sys.argv[1:]]),
+            command=command(),
             versions={name: version(name) for name in ("eegscribe", "onnx")},
             data={origin.file: opened.sha256},
             recipe={"foreign": told},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +13,7 @@ from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import EARLY, WEIGHTS, pack
 from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
+from tools.command import command
 from tools.digests import text_digest
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def write_trained(
         files={},
         network=network_origin,
         provenance=Provenance(
-            command=shlex.join(["eegscribe", *sys.argv[1:]]),
+            command=command(),
             versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
             data=origin.data,
             texts=tuple(sorted(set(map(text_digest, origin.texts)))),

@@ -194,7 +194,7 @@ def _strangers(
             )
         return {CONTROL: other}, []
     if not is_calibration(engine):
-        why = "a network takes hours; train it on noise and give --noise-trained"
+        why = "no network is trained here; train one on noise and give --noise-trained"
         return {}, [f"training on noise is not done: {why}"]
     if options.trained_on is None:
         why = "wanted --trained-on and --layout, which it was calibrated with"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from pipeline.errors import RecordingError, UsageError
 from tools.language.language_model import arpa_lines, clean_phrases
 from tools.language.lm_units import Characters, Words
 from tools.progress import progress
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -137,17 +136,7 @@ def write_text(path: Path, text: str) -> int:
     """
     data = text.encode("utf-8")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            part = Path(file.name)
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                part.chmod(0o644)
-                part.replace(path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        write_whole(path, data)
     except OSError as error:
         raise UsageError(f"--out {path}: {error.strerror}") from None
     return len(data)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.export import check_parity, export_ctc
 from models.families import build
 from models.speech_gru import SpeechGru, SpeechGruSettings, load_published
 from pipeline.errors import BundleError, UsageError
@@ -86,15 +85,6 @@ def test_a_frame_depends_on_its_day_and_on_nothing_later() -> None:
     assert torch.equal(before[:, :3], after[:, :3])
     assert not torch.allclose(before[:, 3:], after[:, 3:], atol=1e-3)
     assert not torch.allclose(before, of_other_day, atol=1e-3)
-
-
-def test_the_export_computes_the_same_and_holds_one_day() -> None:
-    network = small(n_inputs=40, n_days=60, day=7)
-    exported = export_ctc(network, n_frames=2)
-    assert check_parity(network, exported) < 1e-5
-    assert exported.file.input.shape == (1, 8, 40)
-    assert [pair.shape for pair in exported.file.state] == [(2, 1, 8), (1, 10, 40)]
-    assert len(exported.data) < sum(4 * weight.numel() for weight in network.day_weights) / 2
 
 
 def test_the_published_size() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import msgspec
 from models.golden import GOLDEN
 from models.manifest import Evaluation, Manifest, Optimisation
 from models.weights import EARLY, WEIGHTS, pack
+from tools.command import command
 from tools.training.bundle import PACKAGES
 from tools.training.heads import head_of
 
@@ -67,7 +66,7 @@ def made_bundle(
     files["README.md"] = (readme + README.format(parent=parent.sha256)).encode()
     provenance = msgspec.structs.replace(
         before.provenance,
-        command=shlex.join(["eegscribe", *sys.argv[1:]]),
+        command=command(),
         parent=parent.sha256,
         versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
         recipe=msgspec.to_builtins(recipe),

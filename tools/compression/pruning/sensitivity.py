@@ -7,6 +7,7 @@ least important go first, so that a curve tells what a pruning would do there.
 from __future__ import annotations
 
 import copy
+import io
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from pipeline.spec import Settings
 from tools.compression.pruning.asked import parse_shares
 from tools.compression.pruning.structured import choose, deafen
 from tools.progress import progress
+from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +160,7 @@ def plot(found: Sensitivity, path: Path) -> None:
     panels[0][-1].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     what = "simulated" if found.data == "simulated" else "recorded"
     figure.suptitle(f"{found.bundle}: what each layer can lose ({what}, {found.importance})")
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=130)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=130)
     plt.close(figure)
-    partial.replace(path)
+    write_whole(path, drawn.getvalue())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from models.manifest import Evaluation, Manifest, Optimisation
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from models.weights import EARLY, WEIGHTS
+from tools.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +81,7 @@ def quantized_bundle(
         evaluation=Evaluation(),
         provenance=replace(
             before.provenance,
-            command=shlex.join(["eegscribe", *sys.argv[1:]]),
+            command=command(),
             parent=parent.sha256,
             versions=before.provenance.versions | _versions(),
         ),

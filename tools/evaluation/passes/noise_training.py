@@ -1,7 +1,7 @@
 """The same training with noise in place of EEG: what it then reads, it did not learn from EEG.
 
-A calibration takes seconds and is done again here, on surrogates of the very recordings it was made
-of, with the same labels. A network takes hours, and is not: train it on noise by itself and give
+A calibration is done again here, on surrogates of the very recordings it was made of, with the same
+labels. A network is not trained again: train one on noise by itself, by the same recipe, and give
 that bundle to ``--noise-trained``.
 """
 

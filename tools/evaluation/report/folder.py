@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import EegscribeError, UsageError
 from runtime.places import PRIVATE_FILE, PRIVATE_FOLDER
+from tools.whole_file import partial_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,8 @@ def check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path}: is a file, wanted a folder")
     if path.is_dir():
-        foreign = sorted({entry.name for entry in path.iterdir()} - FILES)
+        own = FILES | set(map(partial_name, FILES))  # a sweep that was killed leaves such a one
+        foreign = sorted({entry.name for entry in path.iterdir()} - own)
         if foreign:
             raise UsageError(
                 f"--out {path}: holds {foreign[0]!r}, which is of no report; wanted a new folder,"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import jinja2
 
     from tools.evaluation.report.parts import Part, Section
     from tools.evaluation.report.verdict import Announced
@@ -29,17 +32,22 @@ class Page:
 
 def html(page: Page) -> bytes:
     """Return the page; what is no character anywhere is replaced."""
+    text = _templates().get_template("page.html").render(page=page)
+    return text.translate(_REPLACED).encode("utf-8", "replace")
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Return the templates, which are compiled once."""
     import jinja2  # of the workbench
 
-    templates = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = templates.get_template("page.html").render(page=page)
-    return text.translate(_REPLACED).encode("utf-8", "replace")
 
 
 _REPLACED = {code: "�" for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: "�"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,11 +16,16 @@ BACKGROUND = SynthesisSettings(snr_db=-np.inf, line_uv=0.0, blink_uv=0.0, drift_
 LONG = ALPHABET * 8
 
 
+@cache
+def long_session(seed: int, settings: SynthesisSettings) -> Session:
+    return synthesise(LONG, seed=seed, settings=settings)
+
+
 def measured_snr_db(carrier_hz: float, *, snr_db: float, seed: int) -> float:
     """Power of what the patterns added, over the background's in their band, from samples alone."""
-    typed = synthesise(LONG, seed=seed, settings=SynthesisSettings(snr_db=snr_db))
-    added = typed.samples.astype(float) - synthesise(LONG, seed=seed, settings=SILENT).samples
-    background = synthesise(LONG, seed=seed, settings=BACKGROUND).samples.astype(float)
+    typed = long_session(seed, SynthesisSettings(snr_db=snr_db))
+    added = typed.samples.astype(float) - long_session(seed, SILENT).samples
+    background = long_session(seed, BACKGROUND).samples.astype(float)
     spectrum = np.abs(np.fft.rfft(background - background.mean(axis=0), axis=0)) ** 2
     frequencies_hz = np.fft.rfftfreq(len(background), 1 / 250.0)
     in_band = spectrum[np.abs(frequencies_hz - carrier_hz) < 2.5].sum(axis=0)

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tools.evaluation import pairwise
 from tools.evaluation.pairs import Pair
 from tools.evaluation.permutation import (
+    PermutationTest,
     _can_move,
     _derangements,
     _strata,
+    _text_by_text,
     holm,
     permutation_test,
 )
@@ -127,3 +130,37 @@ def test_the_same_seed_gives_the_same_p() -> None:
 def test_holm_steps_down() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
+
+
+def test_a_table_made_a_few_lines_at_a_time_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    truth, said = rng.choice(list("abcdef"), (2, 90))
+    spoken_ones = made(rng, n_texts=24, n_each=3, right=0.1)
+    selected = [
+        Pair(reference=a, hypothesis=b, subject=f"s{k % 2}")
+        for k, (a, b) in enumerate(zip(truth, said, strict=True))
+    ]
+
+    def found() -> list[PermutationTest]:
+        return [
+            permutation_test(pairs, [p.hypothesis for p in pairs], unit, n_permutations=1500)
+            for pairs, unit in ((spoken_ones, "words"), (selected, "selections"))
+        ]
+
+    whole = found()
+    monkeypatch.setattr(pairwise, "MOST_CELLS", 500)
+    assert found() == whole
+
+
+def test_rows_of_one_text_take_those_of_another_in_turn() -> None:
+    rng = np.random.default_rng(9)
+    place = rng.permutation([0] * 5 + [1] * 2 + [2] * 3)
+    table = rng.integers(0, 99, (3, len(place)))
+    wanted = [
+        [
+            table[k, np.resize(np.flatnonzero(place == m), np.sum(place == k))].sum()
+            for m in range(3)
+        ]
+        for k in range(3)
+    ]
+    np.testing.assert_array_equal(_text_by_text(table, place), wanted)

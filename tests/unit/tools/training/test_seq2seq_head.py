@@ -1,27 +1,19 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pytest
 
-from models.bundle import load_bundle
-from models.weights import unpack
 from pipeline.errors import UsageError
 from pipeline.spec import Seq2SeqDecoder, SlidingWindow
-from runtime.engine import open_engine
-from tools.training.bundle import Origin, write_trained
 from tools.training.head import Heard
 from tools.training.heads import head_of
 from tools.training.recipe import Recipe, WindowSettings, read_recipe
-from tools.training.seq2seq_head import GOLDEN_STEPS, GOLDEN_WINDOWS
-from tools.training.tasks import simulated_task
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 HEARD = Heard(250.0, ("C3", "C4"), ("a", "b"), has_lm=True)
 SMALL: dict[str, Any] = {
@@ -67,22 +59,3 @@ def test_a_recipe_without_a_window_is_refused() -> None:
     recipe = msgspec.structs.replace(small(), window=WindowSettings(hop_s=0.4))
     with pytest.raises(UsageError, match=r"window\.window_s: got none"):
         head_of("recurrent").spec(recipe, HEARD)
-
-
-def test_what_is_trained_opens_as_a_bundle_and_gives_its_network_back(tmp_path: Path) -> None:
-    recipe, head = small(), head_of("recurrent")
-    task = simulated_task(recipe, arpa=None)
-    assert task.examples.batch(0, progress=0.5).samples.shape == (4, 800, 16)
-    network: Any = head.learner(recipe, task.heard).network
-    exports = head.export(network, task.spec, task.example)
-    path = tmp_path / "small.eegb"
-    origin = Origin(name="small", data={}, readme="small")
-    write_trained(path, network, exports, task.spec, recipe=recipe, origin=origin, arpa=task.arpa)
-    bundle = load_bundle(path)
-    with np.load(io.BytesIO(bundle.files["golden.npz"])) as golden:
-        assert golden["windows"].shape == (GOLDEN_WINDOWS, 800, 16)
-        assert golden["tokens"].shape == (GOLDEN_WINDOWS, GOLDEN_STEPS, 3)
-    chain = open_engine(path).chain()  # replays the golden vectors
-    chain.push(task.example)
-    for name, tensor in unpack(bundle).state_dict().items():
-        assert tensor.equal(network.state_dict()[name]), name

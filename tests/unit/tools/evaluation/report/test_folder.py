@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from tools.evaluation.report import folder as report_folder
-from tools.evaluation.report.folder import EVALUATION, ROWS, check_folder, whole_folder
+from tools.evaluation.report.folder import EVALUATION, ROWS, SWEEP, check_folder, whole_folder
+from tools.whole_file import partial_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,17 @@ def test_what_a_killed_run_left_is_cleared_and_what_a_living_one_has_is_not(
     write(tmp_path / "report", "new")
     assert not dead.exists()
     assert living.exists()
+
+
+def test_a_file_that_was_never_whole_is_no_stranger_and_goes_with_the_old_report(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "report"
+    write(out, "old")
+    (out / partial_name(SWEEP)).write_text("half")
+    check_folder(out)
+    write(out, "new")
+    assert read(out) == {"new"}
 
 
 def test_places_where_no_report_can_go(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.bundle import load_bundle
 from models.families import build
-from models.weights import unpack
 from pipeline.errors import UsageError
-from tests.ssvep_recordings import write_layout, write_session
+from tests.ssvep_recordings import write_layout
 from tests.unit.tools.training.p300_session import write_p300_layout, write_p300_session
 from tools.layout import read_layout
-from tools.training.classifier.course import TrialCourse, read_trials, train_trials
+from tools.training.classifier.course import read_trials
 from tools.training.classifier.fit import fit, held_out_scores, is_classifier, shape_of, trial_spec
 from tools.training.classifier.scores import area_under_curve, figures_of, folds_of, letters_right
 from tools.training.recipe import Recipe, read_recipe
@@ -65,24 +63,6 @@ def test_a_stimulus_s_score_is_evidence_without_the_prior(tmp_path: Path) -> Non
 
     scores = score(fit(windows, recipe, spec), windows)
     assert abs(float(np.median(scores))) < 1.5  # there is nothing to read: no evidence either way
-
-
-def test_a_bundle_of_symbols_is_written_and_gives_its_network_back(tmp_path: Path) -> None:
-    paths = tuple(write_session(tmp_path / f"{k}.npy", seed=k, n_repeats=2) for k in (1, 2))
-    recipe = read_recipe("eegnet-ssvep", SMALL | {"training.n_steps": 3, "network.pool_again": 2})
-    course = TrialCourse(recipe, paths, write_layout(tmp_path / "keys.layout"), tmp_path / "b.eegb")
-    figures = train_trials(course)
-    assert len(figures["folds"]) == 2
-    bundle = load_bundle(tmp_path / "b.eegb")
-    manifest = bundle.manifest
-    assert manifest.model.output.shape == (1, 1, 6)
-    assert manifest.pipeline.window.checkpoints_samples == (250,)
-    assert manifest.pipeline.window.offset_samples == 35
-    assert manifest.confidence is not None
-    assert manifest.evaluation.scores["n_trials"] == 24
-    assert manifest.provenance.recipe["family"] == "eegnet"
-    assert unpack(bundle).settings == shape_of(recipe, manifest.pipeline)
-    assert not course.folder.exists()
 
 
 def test_only_classifiers_read_trials(tmp_path: Path) -> None:

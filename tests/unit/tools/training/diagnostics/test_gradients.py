@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.unit.tools.training.stacks import RandomRows, Regression, exploding, healthy, vanishing
+from tools.training.diagnostics import plots
 from tools.training.diagnostics.gradients import N_PATIENCE, GradientWatch, find_alarms, part_of
 from tools.training.diagnostics.record import CEILING, Alarm, GradientRecord
 from tools.training.loop import train
@@ -24,6 +25,13 @@ def record_of(learner: Regression, folder: Path, *, n_steps: int = 12) -> Gradie
     settings = TrainSettings(n_steps=n_steps, rate=1e-4, checkpoint_every=4)
     train(learner, RandomRows(), settings, folder=folder / "t", identity="stack", observer=watch)
     return msgspec.json.decode((folder / "gradients.json").read_bytes(), type=GradientRecord)
+
+
+@pytest.fixture(autouse=True)
+def no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw in the one test that looks at the picture."""
+    if request.function is not test_the_picture_is_written:
+        monkeypatch.setattr(plots, "plot_gradients", lambda *_: None)
 
 
 def test_a_healthy_stack_gives_no_alarm(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""The command that runs, as the provenance of what it makes will tell it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_WORDS: ContextVar[tuple[str, ...] | None] = ContextVar("words", default=None)
+
+
+@contextmanager
+def running(words: Sequence[str]) -> Iterator[None]:
+    """Let :func:`command` be ``eegscribe`` and these words inside."""
+    token = _WORDS.set(tuple(words))
+    try:
+        yield
+    finally:
+        _WORDS.reset(token)
+
+
+def command() -> str:
+    """Return the command as a shell would take it; that of the process where none is running."""
+    words = _WORDS.get()
+    return shlex.join(["eegscribe", *(sys.argv[1:] if words is None else words)])
