@@ -1,19 +1,18 @@
 """What a profile found, as a program reads it, as a person does, and as ``pstats`` does.
 
 Numbers and names of functions only: nothing that anybody said is in them. Imported when the first
-profile starts, with cProfile and pstats.
+profile starts, with cProfile.
 """
 
 from __future__ import annotations
 
 import cProfile
-import io
 import marshal
 import os
-import pstats
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -24,11 +23,14 @@ from runtime.whole_file import write_whole
 from runtime.wire.messages import Spread
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from runtime.profiling.run import ProfileRun
 
 N_FUNCTIONS = 30
+WAITING = "<method 'get' of '_queue.SimpleQueue' objects>"
+"""What the decode thread does while it has nothing to do."""
+
 ONE_THREAD = sys.version_info < (3, 12)
 """From Python 3.12 on cProfile hears every thread at once and mixes them up (cpython#124656)."""
 
@@ -80,7 +82,8 @@ def check_folder(folder: Path) -> None:
 
 def unwritable(folder: Path, error: OSError) -> EegscribeError:
     """Return what to tell of a folder that takes no profile."""
-    why = error.strerror or type(error).__name__
+    is_file = isinstance(error, FileExistsError | NotADirectoryError)
+    why = "a file is in its place" if is_file else error.strerror or type(error).__name__
     return EegscribeError(
         f"profile.directory: {folder} takes no profile ({why}), wanted a folder of the daemon's own"
     )
@@ -196,17 +199,49 @@ def _functions(report: ProfileReport, tracer: cProfile.Profile | None) -> str:
     """Return the functions that took longest, by themselves and with what they called."""
     if tracer is None:
         return f"\n{WHY_NO_FUNCTIONS}\n"
-    if not tracer.stats:
+    found = [_Function(key, *row[1:4]) for key, row in tracer.stats.items()]
+    waited_s = sum(one.own_s for one in found if one.name == WAITING)
+    working = [one for one in found if one.name != WAITING]
+    if not working:
         return "\nNo function was traced.\n"
-    out = io.StringIO()
-    stats = pstats.Stats(tracer, stream=out).strip_dirs()
-    out.write(
-        f"\nFunctions of the decode thread, traced for {report.traced_s:.1f} s. "
-        "{method 'get' of '_queue.SimpleQueue' objects} is waiting for samples.\n\n"
-    )
-    stats.sort_stats("tottime").print_stats(N_FUNCTIONS)
-    stats.sort_stats("cumulative").print_stats(N_FUNCTIONS)
-    return out.getvalue()
+    n_decodes = report.traced["total"].n
+    lines = [
+        "",
+        f"Functions of the decode thread in {n_decodes} decodes. It was traced for "
+        f"{report.traced_s:.1f} s, {waited_s:.1f} s of them it waited for samples.",
+    ]
+    orders: dict[str, Callable[[_Function], float]] = {
+        "their own time": lambda one: one.own_s,
+        "their time with what they called": lambda one: one.whole_s,
+    }
+    for title, key in orders.items():
+        longest = sorted(working, key=key, reverse=True)[:N_FUNCTIONS]
+        lines += ["", f"By {title}:", "", "   calls    own ms  whole ms   function"]
+        lines += [
+            f"{one.n_calls:8}{one.own_s * 1e3:10.2f}{one.whole_s * 1e3:10.2f}   {one.place}"
+            for one in longest
+        ]
+    return "\n".join(lines) + "\n"
+
+
+class _Function(NamedTuple):
+    """A function in a trace: where it is, calls, seconds in itself and with what it called."""
+
+    key: tuple[str, int, str]
+    n_calls: int
+    own_s: float
+    whole_s: float
+
+    @property
+    def name(self) -> str:
+        """As the tracer calls it."""
+        return self.key[2]
+
+    @property
+    def place(self) -> str:
+        """Name and, where it is Python's, the end of the file's path with the line."""
+        path, line, name = self.key
+        return f"{name}  ({'/'.join(Path(path).parts[-2:])}:{line})" if line else name
 
 
 def _ms(value: float | None) -> str:
