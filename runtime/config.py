@@ -32,6 +32,7 @@ from runtime.config_values import (
     LogLevel,
     MarkerName,
     Milliseconds,
+    ProfileSeconds,
     Providers,
     Query,
     Seconds,
@@ -154,6 +155,11 @@ class Budget(Table, frozen=True):
         shares = dict(zip(STAGES, (0.02, 0.10, 0.50, 0.20, 0.05), strict=True))
         return self.total_ms * shares[stage] if given is None else given
 
+    def by_stage(self) -> dict[str, float]:
+        """Return milliseconds by stage of the messages' ``latency_ms``; ``queue`` has none."""
+        stages = {stage: self.stage_ms(stage) for stage in STAGES if stage != "acquire"}
+        return {"transport": self.stage_ms("acquire"), **stages, "total": self.total_ms}
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield stages that do not fit into the total."""
         given = [getattr(self, f"{stage}_ms") for stage in STAGES]
@@ -201,6 +207,17 @@ class Watchdog(Table, frozen=True):
     period_s: Seconds = 10.0
 
 
+class Profile(Table, frozen=True):
+    """Where the time of the decode threads goes, on request, on SIGUSR1, or at once.
+
+    ``at_start`` looks at each stream from its first decode on. A profile ends after ``seconds``.
+    """
+
+    at_start: Switch = False
+    seconds: ProfileSeconds = 60.0
+    directory: Folder = msgspec.field(default_factory=lambda: state_folder() / "profiles")
+
+
 class DaemonConfig(Table, frozen=True):
     """The whole file. ``[stream]`` may be one table or several ``[[stream]]``."""
 
@@ -213,6 +230,7 @@ class DaemonConfig(Table, frozen=True):
     log: Log = Log()
     model: Model = msgspec.field(default_factory=Model)
     watchdog: Watchdog = Watchdog()
+    profile: Profile = msgspec.field(default_factory=Profile)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong between tables."""

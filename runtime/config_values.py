@@ -17,6 +17,9 @@ Seconds = Annotated[
 Milliseconds = Annotated[
     float, Meta(gt=0, le=60_000, description="a number of milliseconds above 0, at most 60000")
 ]
+ProfileSeconds = Annotated[
+    float, Meta(gt=0, le=3600, description="a number of seconds above 0, at most an hour (3600)")
+]
 Switch = Annotated[bool, Meta(description="true or false")]
 Query = Annotated[
     dict[

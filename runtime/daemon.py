@@ -27,6 +27,7 @@ from runtime.inputs import StreamInputs
 from runtime.journal import Journal
 from runtime.lsl.log import hush_lsl
 from runtime.notify import Notifier
+from runtime.profiling.switch import ProfileSwitch
 from runtime.store import bundle_path, hold
 from runtime.stream_service import StreamService
 from runtime.transcript import new_session
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from runtime.config import DaemonConfig
     from runtime.journal_store import Entry, Page
     from runtime.journal_store import Session as StoredSession
+    from runtime.profiling.report import ProfileReport
+    from runtime.profiling.switch import ProfileStarted
     from runtime.wire.messages import Health
 
 HEALTH_S = 1.0
@@ -106,6 +109,7 @@ class Daemon:
         self._notifier = notifier
         self._session = new_session()
         self._streams: list[StreamService] = []
+        self._profiles = ProfileSwitch(config.profile, self._streams)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -115,6 +119,8 @@ class Daemon:
             EegscribeError: the first fault that ends the daemon.
         """
         config = self._config
+        # First of all: a signal that asks to look must not end a daemon that is about to start.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._profiles.toggle)
         with ExitStack() as stack:
             engines = self._open_engines(stack)
             journal = self._journal = Journal(
@@ -150,6 +156,7 @@ class Daemon:
                     journal=journal,
                     publisher=publisher,
                     budget=config.budget,
+                    profile=config.profile,
                     every_decode=config.publish.every_decode,
                     check_fit=check_fit,
                     on_input=inputs.on_input,
@@ -197,6 +204,7 @@ class Daemon:
                 group.create_task(control.serve()),
                 group.create_task(self._tell_health()),
                 group.create_task(self._feed_watchdog()),
+                group.create_task(self._profiles.profile_first_decodes()),
                 *(group.create_task(one) for one in more),
             ]
             stopper = group.create_task(self._stop_streams())
@@ -280,6 +288,16 @@ class Daemon:
         """Hear again."""
         for service in self._chosen(stream):
             service.live.inject("resume", "control")
+
+    async def start_profile(
+        self, stream: str | None, *, seconds: float | None
+    ) -> list[ProfileStarted]:
+        """Look where the time goes, for a while."""
+        return await self._profiles.start(self._chosen(stream), seconds)
+
+    async def stop_profile(self, stream: str | None) -> list[ProfileReport]:
+        """Look no longer, and say what was found."""
+        return await self._profiles.stop(self._chosen(stream))
 
     async def forget(self, session: str) -> int:
         """Erase a session's finals for ever."""

@@ -57,6 +57,9 @@ class _Ticket:
 class LiveStream:
     """The two threads of one stream, to be run by whoever owns them.
 
+    What is put into ``between_steps``, by any thread, the decode thread calls before each step, and
+    every ``IDLE_S`` without one.
+
     Args:
         source: not yet opened; used by the reader thread alone, but for ``lsl_time``.
         chain: run by the decode thread alone.
@@ -91,6 +94,7 @@ class LiveStream:
         self._reader = RingReader(self.ring, n_channels=n_channels)
         self._tickets: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self.between_steps: Callable[[], None] | None = None
         self.info: StreamInfo | None = None
         self.reader_beat_s = self.decode_beat_s = time.monotonic()
         self.found_s: float | None = None
@@ -171,6 +175,8 @@ class LiveStream:
         """Run the decode thread until the reader has ended and everything read is decoded."""
         while True:
             self.decode_beat_s = time.monotonic()
+            if (work := self.between_steps) is not None:
+                work()
             try:
                 ticket = self._tickets.get(timeout=IDLE_S)
             except queue.Empty:

@@ -16,6 +16,7 @@ from pipeline.values import Event
 from runtime.config_values import predicate
 from runtime.latency import LatencyMonitor
 from runtime.live import Decoded, LiveStream
+from runtime.profiling.stream_profiler import StreamProfiler
 from runtime.quality import channel_quality
 from runtime.session import Session
 from runtime.wire.messages import (
@@ -23,7 +24,6 @@ from runtime.wire.messages import (
     Final,
     Health,
     Latency,
-    Partial,
     Quality,
     Rates,
     State,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pipeline.values import Output
-    from runtime.config import Budget, Stream
+    from runtime.config import Budget, Profile, Stream
     from runtime.engine import Engine
     from runtime.journal import Journal
     from runtime.journal_store import Entry
@@ -68,6 +68,7 @@ class StreamService:
         journal: takes the finals.
         publisher: sends the messages.
         budget: of a decode.
+        profile: where profiles are written, and how long they last.
         every_decode: a partial for every decode.
         check_fit: raises where a found stream does not fit the engine.
         on_input: told of events that did not come from the source, and how many markers came
@@ -86,6 +87,7 @@ class StreamService:
         journal: Journal,
         publisher: Publisher,
         budget: Budget,
+        profile: Profile,
         every_decode: bool,
         check_fit: Callable[[Engine, StreamInfo], None],
         on_input: Callable[[Event, int], None],
@@ -123,7 +125,15 @@ class StreamService:
             publisher.send, journal, form=publisher.form, failed=self._journal_failed
         )
         self._voice = threading.RLock()
-        self._latency = LatencyMonitor(budget.total_ms)
+        self._latency = LatencyMonitor(budget.by_stage())
+        self.profiler = StreamProfiler(
+            stream=settings.name,
+            session=session,
+            live=self.live,
+            settings=profile,
+            budget=budget,
+            tell=self.tell,
+        )
         self._n_events: Counter[str] = Counter()
         self._is_behind = False
         self._bad_channels: set[str] = set()
@@ -143,9 +153,10 @@ class StreamService:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._in_thread(threads, self._read))
-                group.create_task(self._in_thread(threads, self.live.decode_forever))
+                group.create_task(self._in_thread(threads, self._decode))
         finally:
             self.live.stop()
+        await self.profiler.finished()
         await self.outbox.drained()
         self._ended = True
 
@@ -167,36 +178,38 @@ class StreamService:
     def _read(self) -> None:
         self.live.read_forever(self.settings.resolve_timeout_s)
 
+    def _decode(self) -> None:
+        try:
+            self.live.decode_forever()
+        finally:
+            self.profiler.leave()
+
     def _handle(self, decoded: Decoded) -> None:
         """Tell what a step of the decode thread gave; called from that thread."""
         with self._voice:
-            was_told = False
             for output in decoded.outputs:
-                was_told |= self._tell_output(output, decoded.arrival)
-            if decoded.times is not None and not was_told:  # a decode that had nothing to say
-                latency = decoded.arrival.latency(decoded.times, now_ns=time.perf_counter_ns())
-                self._measure(latency, self.live.chain.n_samples)
+                self._tell_output(output, decoded.arrival)
+            if decoded.times is not None:  # now that its messages are on their way
+                self._measure(decoded.arrival.latency(decoded.times, now_ns=time.perf_counter_ns()))
             self._watch_backlog()
 
-    def _tell_output(self, output: Output, arrival: Arrival) -> bool:
-        """Publish one output of the chain; say whether a decode's latency was measured by it."""
+    def _tell_output(self, output: Output, arrival: Arrival) -> None:
+        """Publish one output of the chain."""
         if isinstance(output, Event):
             self._note(output)
         message = self.session.compose(output, arrival)
         if message is None:
-            return False
+            return
         self.outbox.put(message)
         if isinstance(message, Final):
             log.debug("final", stream=self.settings.name, seq=message.seq)
             self._on_text(message)
-        if not isinstance(message, Partial | Final):
-            return False
-        self._measure(message.latency_ms, message.samples[1])
-        return True
 
-    def _measure(self, latency: Latency, sample: int) -> None:
+    def _measure(self, latency: Latency) -> None:
+        if (run := self.profiler.run) is not None:
+            run.add(latency)
         if self._latency.add(latency):
-            self.tell("late", sample, total_ms=latency.total)
+            self.tell("late", self.live.chain.n_samples, total_ms=latency.total)
 
     def _watch_backlog(self) -> None:
         behind_s = self.live.n_behind / self.engine.spec.rate_hz

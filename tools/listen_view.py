@@ -152,7 +152,15 @@ def _latencies(heard: Heard, health: Health) -> RenderableType:
     for figure in ("p50", "p99"):
         spreads: list[Spread | None] = [health.latency_ms.get(stage) for stage in STAGES]
         table.add_row(figure, *(_ms(getattr(spread, figure, None)) for spread in spreads))
+    table.add_row("over", *(_share(health.latency_ms.get(stage)) for stage in STAGES))
     return table
+
+
+def _share(spread: Spread | None) -> str:
+    """Return how many of the decodes were over the stage's budget."""
+    if spread is None or spread.over_budget is None:
+        return "-"
+    return f"{spread.over_budget:.1%}"
 
 
 def _ms(value: float | None) -> str:

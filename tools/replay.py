@@ -46,7 +46,9 @@ class Replay:
     transcript: str = ""
     _began_s: float = 0.0
     _ended_s: float = 0.0
-    _latency: LatencyMonitor = field(default_factory=lambda: LatencyMonitor(REPLAY_BUDGET_MS))
+    _latency: LatencyMonitor = field(
+        default_factory=lambda: LatencyMonitor({"total": REPLAY_BUDGET_MS})
+    )
     _session: Session | None = None
     _truth: Truth | None = None
 

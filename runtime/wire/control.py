@@ -15,14 +15,19 @@ import zmq.asyncio
 from msgspec import Meta
 
 from pipeline.errors import EegscribeError
+from runtime.config_values import ProfileSeconds  # noqa: TC001 - msgspec reads it
 from runtime.tables import Table, read_table, shown
 from runtime.wire.curve import Gate, read_keys
 from runtime.wire.endpoints import bind, unlink
 from runtime.wire.messages import Health, decode_object
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runtime.config import Control
     from runtime.journal_store import Page, Session
+    from runtime.profiling.report import ProfileReport
+    from runtime.profiling.switch import ProfileStarted
 
 MAX_REQUEST_BYTES = 1 << 16
 MAX_FRAME_BYTES = 1 << 20
@@ -36,6 +41,8 @@ Name = Annotated[
     str, Meta(min_length=1, max_length=256, description="a name of 1 to 256 characters")
 ]
 From = Annotated[int, Meta(ge=0, description="a seq, a whole number from 0")]
+
+Action = Annotated[Literal["start", "stop"], Meta(description="'start' or 'stop'")]
 
 
 class Request(Table, frozen=True):
@@ -58,6 +65,19 @@ class Finals(OfStream, frozen=True):
     start: From = msgspec.field(default=0, name="from")
 
 
+class Profile(Request, frozen=True):
+    """``profile``: look where the time of a stream goes, or of all, for ``seconds`` at most."""
+
+    action: Action
+    stream: Name | None = None
+    seconds: ProfileSeconds | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield seconds of a profile that shall end now."""
+        if self.action == "stop" and self.seconds is not None:
+            yield "seconds", f"got {self.seconds:g} with 'stop', wanted none"
+
+
 class Forget(Request, frozen=True):
     """``forget``: erase a session."""
 
@@ -71,6 +91,7 @@ REQUESTS: dict[str, type[Request]] = {
     "pause": OfStream,
     "resume": OfStream,
     "forget": Forget,
+    "profile": Profile,
 }
 
 
@@ -95,6 +116,16 @@ class Commands(Protocol):
 
     async def resume(self, stream: str | None) -> None:
         """Go on decoding."""
+        ...
+
+    async def start_profile(
+        self, stream: str | None, *, seconds: float | None
+    ) -> list[ProfileStarted]:
+        """Profile a stream, or all, for a time; None is the configured one."""
+        ...
+
+    async def stop_profile(self, stream: str | None) -> list[ProfileReport]:
+        """End the profile of a stream, or of all, and return what was found and where it is."""
         ...
 
     async def forget(self, session: str) -> int:
@@ -190,6 +221,11 @@ async def _carry_out(request: Request, commands: Commands) -> dict[str, Any]:
                 stream=request.stream, session=request.session, start=request.start
             )
             return _finals(page, request)
+        case Profile(action="start"):
+            started = await commands.start_profile(request.stream, seconds=request.seconds)
+            return {"profiles": started}
+        case Profile():
+            return {"profiles": await commands.stop_profile(request.stream)}
         case OfStream():
             run = commands.pause if request.do == "pause" else commands.resume
             await run(request.stream)

@@ -31,6 +31,7 @@ TIMING_KINDS = frozenset(
         *("late", "backlog", "no_stream", "stream_found", "stream_lost", "stream_silent"),
         *("several_streams", "bad_channel"),
         *("journal_failed", "recorder_dropped", "recording_failed"),
+        *("profile", "profile_failed"),
     }
 )
 """Events about this host, its clock and its disk; no replay can repeat them."""
@@ -115,7 +116,10 @@ class EventMessage(Envelope, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """How ``n`` measured values lie; None without any."""
+    """How ``n`` measured values lie; None without any.
+
+    ``over_budget`` is the share of them above a budget, None where there is none.
+    """
 
     n: Count
     mean: float | None
@@ -123,6 +127,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     p95: float | None
     p99: float | None
     max: float | None
+    over_budget: Share | None = None
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +172,8 @@ class Health(Envelope, frozen=True, kw_only=True):
     """Every second: ``state``, and in ``reason`` why nothing is decoded when nothing is.
 
     ``buffer_fill`` is the share of the history buffer in use, ``lag_ms`` how far decoding is behind
-    the newest sample, ``over_budget`` the share of decodes above the total budget.
+    the newest sample, ``over_budget`` the share of decodes above the total budget. In
+    ``latency_ms``, ``publish`` lasts until the decode's messages were sent or given to the journal.
     """
 
     state: State

@@ -24,6 +24,7 @@ BENCHES = {
     "replay": "recordings at full speed, and how many streams two cores carry",
     "streams": "32 headsets on real LSL into one daemon",
     "filter": "the filter stage and the ring, beside scipy, a Python loop and np.roll",
+    "profiling": "what the daemon's profile costs: off, on, tracing",
     "journal": "a final on disk, full and normal",
     "lexicon": "words from phonemes: a frame, and the word error rate beside the character beam",
     "speech": "the published speech network: 512 features over LSL, words out of 20 000",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,14 +127,20 @@ def unique(prefix: str) -> str:
 
 
 def write_config(
-    folder: Path, bundle: Path, *, stream: str, more: str = "", markers: bool = True
+    folder: Path,
+    bundle: Path,
+    *,
+    stream: str,
+    more: str = "",
+    publish: str = "",
+    markers: bool = True,
 ) -> Path:
     """Write a configuration that keeps everything inside ``folder``."""
     path = folder / "eegscribe.toml"
     marker_line = f'markers = {{ name = "{stream}-markers" }}\n' if markers else ""
     path.write_text(
         f'[stream]\nname = "bench1"\nlsl = {{ name = "{stream}" }}\n{marker_line}'
-        f'bundle = "{bundle}"\n[publish]\nendpoint = "ipc://{folder}/messages"\n'
+        f'bundle = "{bundle}"\n[publish]\nendpoint = "ipc://{folder}/messages"\n{publish}'
         f'[control]\nendpoint = "ipc://{folder}/control"\n'
         f'[journal]\npath = "{folder}/state/journal.sqlite"\n{more}'
     )
@@ -143,10 +149,22 @@ def write_config(
 
 @contextmanager
 def running(
-    folder: Path, bundle: Path, *, stream: str, more: str = "", markers: bool = True
+    folder: Path,
+    bundle: Path,
+    *,
+    stream: str,
+    more: str = "",
+    publish: str = "",
+    markers: bool = True,
+    command: Sequence[str] = EEGSCRIBE,
 ) -> Iterator[RunningDaemon]:
-    """Run a daemon until the block ends; it is ready when the block begins."""
-    config = write_config(folder, bundle, stream=stream, more=more, markers=markers)
+    """Run a daemon until the block ends; it is ready when the block begins.
+
+    ``more`` and ``publish`` are lines of its configuration, at the end and of ``[publish]``.
+    """
+    config = write_config(
+        folder, bundle, stream=stream, more=more, publish=publish, markers=markers
+    )
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify_path = folder / f"notify-{uuid.uuid4().hex[:6]}"
     notify.bind(str(notify_path))
@@ -158,7 +176,7 @@ def running(
     subscriber.connect(f"ipc://{folder}/messages")
     with (folder / "daemon.log").open("ab") as log:
         process = subprocess.Popen(
-            [*EEGSCRIBE, "run", "--config", str(config)],
+            [*command, "run", "--config", str(config)],
             stdout=log,
             stderr=log,
             env={**os.environ, "NOTIFY_SOCKET": str(notify_path), "WATCHDOG_USEC": "2000000"},

@@ -13,6 +13,9 @@ from tests.system.daemons import running, start, unique
 if TYPE_CHECKING:
     import pytest
 
+UNASKED = ("cProfile", "pstats", "profile", "runtime.profiling.report")
+"""What only a daemon that is asked to look where its time goes needs."""
+
 FORBIDDEN = ("torch", "mne", "pyxdf", "scipy.signal", "matplotlib", "pandas", "sklearn", "numba")
 IMPORT_TIME = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", re.MULTILINE)
 SHARED_OBJECT = re.compile(r"site-packages/([^/]+)/.*\.so", re.MULTILINE)
@@ -49,6 +52,7 @@ def test_torch_mne_pyxdf_and_scipy_signal_are_never_imported(
         "runtime.recordings.recorder",
     } <= imported
     assert forbidden_among(imported) == []
+    assert not imported & set(UNASKED)
     assert {"numpy", "onnxruntime", "scipy"} <= mapped  # scipy: the one kernel file, by itself
     assert forbidden_among(mapped) == []
 

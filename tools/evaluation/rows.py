@@ -11,8 +11,8 @@ import msgspec
 
 from pipeline.errors import RecordingError
 from pipeline.spec import Settings
+from runtime.whole_file import write_whole
 from tools.evaluation.pairs import Pair
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.config import Budget, Control, Journal, Log, Publish, Stream, Watchdog
+from runtime.config import Budget, Control, Journal, Log, Profile, Publish, Stream, Watchdog
 from runtime.config_values import predicate
 
 if TYPE_CHECKING:
@@ -138,7 +138,12 @@ def _rest() -> str:
 # threads = 1
 
 [watchdog]
-# period_s = {Watchdog().period_s:g}"""
+# period_s = {Watchdog().period_s:g}
+
+[profile]
+# at_start = false           # true: write where the time goes, from the first decode on
+# seconds = {Profile().seconds:g}
+# directory = {toml_text(str(Profile().directory))}"""
 
 
 def _names(eegs: list[FoundStream]) -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.errors import RecordingError
 from pipeline.spec import Settings
-from tools.whole_file import write_whole
+from runtime.whole_file import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,6 +20,7 @@ import msgspec
 import torch
 
 from pipeline.spec import Settings
+from runtime.whole_file import write_whole
 from tools.progress import progress
 from tools.training import checkpoint
 from tools.training.diagnostics.diagnostics import make_observer
@@ -28,7 +29,6 @@ from tools.training.head import network_settings
 from tools.training.heads import head_of
 from tools.training.loop import check_resumable, train
 from tools.training.tasks import Task, simulated_task
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

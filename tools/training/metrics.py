@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import torch
 
-from tools.whole_file import write_whole
+from runtime.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pipeline.spec import Settings
-from tools.whole_file import write_whole
+from runtime.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

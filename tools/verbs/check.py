@@ -104,6 +104,8 @@ def _place_findings(config: DaemonConfig) -> Iterator[Finding]:
     folders = [("journal.path", config.journal.path.parent), ("model.cache", config.model.cache)]
     if config.record.directory is not None:
         folders.append(("record.directory", config.record.directory))
+    if config.profile.at_start:
+        folders.append(("profile.directory", config.profile.directory))
     for where, folder in folders:
         if not _may_write(folder):
             yield Finding(

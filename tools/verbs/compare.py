@@ -65,9 +65,9 @@ def run(options: Namespace) -> int:
 
 
 def _write(path: Path, runs: Sequence[Run], found: Sequence[Comparison]) -> None:
+    from runtime.whole_file import write_whole
     from tools.evaluation.report.comparison_page import comparison_page
     from tools.evaluation.report.page import html
-    from tools.whole_file import write_whole
 
     page = html(comparison_page(runs, found))
     try:

@@ -67,6 +67,7 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     asked = _asked(options)
+    from runtime.whole_file import write_whole
     from tools.compression.optimizing.front_plot import plot
     from tools.compression.optimizing.optimize import Optimizing
     from tools.compression.optimizing.report import (
@@ -77,7 +78,6 @@ def run(options: Namespace) -> int:
         walk_lines,
     )
     from tools.compression.pruning.prune import use_one_thread
-    from tools.whole_file import write_whole
 
     use_one_thread()
     optimizing = Optimizing(asked)

@@ -59,10 +59,10 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     _check(options)
+    from runtime.whole_file import write_whole
     from tools.compression.pruning.asked import Asked
     from tools.compression.pruning.prune import Pruning, use_one_thread
     from tools.compression.pruning.table import encode, report_path, table
-    from tools.whole_file import write_whole
 
     use_one_thread()
     asked = Asked(
@@ -102,9 +102,9 @@ def run(options: Namespace) -> int:
 
 def _run_sensitivity(options: Namespace, asked: Asked) -> int:
     """Write the curves of every layer into the folder ``--out``."""
+    from runtime.whole_file import write_whole
     from tools.compression.pruning.prune import Pruning
     from tools.compression.pruning.sensitivity import encode, lines, measure, plot
-    from tools.whole_file import write_whole
 
     found = measure(Pruning(asked))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -58,10 +58,10 @@ def run(options: Namespace) -> int:
     _check(options)
     from msgspec.structs import replace
 
+    from runtime.whole_file import write_whole
     from tools.compression.pruning.prune import use_one_thread
     from tools.compression.quantizing.quantize import ORIGINAL, Asked, Quantizing
     from tools.compression.quantizing.table import encode, report_path, table
-    from tools.whole_file import write_whole
 
     use_one_thread()
     quantizing = Quantizing(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import RecordingError
+from runtime.whole_file import write_whole
 from tools.evaluation.figures.decisions import decisions
 from tools.evaluation.figures.operating_points import METRICS, csv_of, operating_points, sweep
 from tools.evaluation.rows import read_rows
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -127,6 +127,9 @@ KEYS: list[tuple[str, list[str], list[str]]] = [
     ("model.threads", ["2"], ["2.0", "true", "0", "257"]),
     ("model.cache", ['"cache"'], ["1", '""']),
     ("watchdog.period_s", ["10"], ['"10"', "0", "nan"]),
+    ("profile.at_start", ["true"], ["1", '"yes"']),
+    ("profile.seconds", ["0.5", "3600"], ['"1"', "0", "nan", "3601"]),
+    ("profile.directory", ['"p"'], ["true", '""']),
 ]
 WRONG = [(key, value) for key, _, values in KEYS for value in values]
 RIGHT = [(key, value) for key, values, _ in KEYS for value in values]
@@ -186,6 +189,7 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(config.journal.path) == "/var/lib/eegscribe/a/journal.sqlite"
     assert str(config.model.cache) == "/var/cache/eegscribe"
     assert config.record.directory is None
+    assert str(config.profile.directory) == "/var/lib/eegscribe/a/profiles"
     assert not config.log.text
     stages = ("acquire", "filter", "model", "decode", "publish")
     assert [config.budget.stage_ms(stage) for stage in stages] == [2, 10, 50, 20, 5]
@@ -194,6 +198,14 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_smaller_budget_shrinks_the_stages_not_given(tmp_path: Path) -> None:
     budget = read(tmp_path, f"{STREAM}[budget]\ntotal_ms = 50\nmodel_ms = 30\n").budget
     assert budget.stage_ms("model") == 30
+    assert budget.by_stage() == {
+        "transport": 1,
+        "filter": 5,
+        "model": 30,
+        "decode": 10,
+        "publish": 2.5,
+        "total": 50,
+    }
     assert budget.stage_ms("filter") == 5
 
 

@@ -20,7 +20,7 @@ def took(total_ms: float, transport_ms: float | None = 1.0) -> Latency:
 
 
 def test_spreads_are_those_of_numpy_over_what_is_kept() -> None:
-    monitor = LatencyMonitor(budget_ms=50.0, n_kept=100)
+    monitor = LatencyMonitor({"total": 50.0}, n_kept=100)
     totals = np.arange(1.0, 151.0)
     late = [monitor.add(took(float(t))) for t in totals]
     spread = monitor.spreads()["total"]
@@ -32,7 +32,7 @@ def test_spreads_are_those_of_numpy_over_what_is_kept() -> None:
 
 
 def test_a_stage_that_is_not_measured_has_no_spread() -> None:
-    monitor = LatencyMonitor(budget_ms=50.0)
+    monitor = LatencyMonitor({"total": 50.0})
     assert monitor.spreads()["total"].p50 is None
     monitor.add(took(2.0, transport_ms=None))
     assert monitor.spreads()["transport"].n == 0

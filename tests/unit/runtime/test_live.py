@@ -138,3 +138,17 @@ def test_a_stream_that_is_not_found_in_time_is_lost(engine: Engine) -> None:
     with pytest.raises(StreamLost):
         live.read_forever(0.01)
     live.decode_forever()  # ends, since the reader has ended
+
+
+def test_between_steps_is_called_by_the_decode_thread_before_each(engine: Engine) -> None:
+    called: list[tuple[int, int]] = []
+    source = Played(batches(3), after=threading.Event())
+    live = LiveStream(source, engine.chain(), fits=lambda _: None, post=lambda _: None, ring_s=9.0)
+    live.between_steps = lambda: called.append((threading.get_ident(), live.chain.n_samples))
+    reader = threading.Thread(target=live.read_forever, args=(None,))
+    reader.start()
+    assert source.after.wait(10)
+    live.stop()
+    reader.join(10)
+    live.decode_forever()
+    assert called == [(threading.get_ident(), n) for n in (0, 20, 40, 60)]

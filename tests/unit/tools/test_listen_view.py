@@ -50,13 +50,16 @@ def final(transcript: str, text: str = "", *, delete: int = 0) -> Final:
     )
 
 
+SPREAD = Spread(n=9, mean=3.0, p50=3.25, p95=4.0, p99=7.75, max=8.0, over_budget=0.125)
+
+
 def health(state: Any = "decoding", **changes: Any) -> Health:
     fields: dict[str, Any] = {
         "reason": None,
         "rates": Rates(nominal_hz=250.0, received_hz=249.0, decodes_hz=5.0),
         "buffer_fill": 0.1,
         "lag_ms": 1.0,
-        "latency_ms": {"total": Spread(n=9, mean=3.0, p50=3.25, p95=4.0, p99=7.75, max=8.0)},
+        "latency_ms": {"total": SPREAD},
         "over_budget": 0.0,
         "quality": (
             Quality(channel="Cz", state="good", rms_uv=9.0, line_share=0.1),
@@ -94,6 +97,7 @@ def test_text_latency_quality_and_events_are_seen() -> None:
     assert "249 of 250 samples/s" in view
     assert "3.25" in view
     assert "7.75" in view
+    assert "12.5%" in view  # over their budget
     assert "not verified to read EEG" in view
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from models.bundle import load_bundle, write_bundle
 from models.manifest import Fallback
 from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError
+from tools.command import command
 from tools.compression.eager import eager_hop
 from tools.compression.guard import WANTED, Claim, is_fast_enough
 from tools.compression.optimizing.report import EAGER, RUNTIME, SCRATCH, Confirmation, Row
@@ -207,7 +206,7 @@ class Confirming:
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             provenance=replace(
                 before.provenance,
-                command=shlex.join(["eegscribe", *sys.argv[1:]]),
+                command=command(),
                 parent=parent.sha256,
             ),
             optimisation=replace(

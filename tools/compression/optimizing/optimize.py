@@ -20,6 +20,7 @@ from models.bundle import load_bundle
 from models.weights import WEIGHTS
 from pipeline.errors import BundleError, UsageError
 from pipeline.spec import SlidingWindow
+from runtime.whole_file import write_whole
 from tools.compression.ground import TaskGround, held_out_of, recorded_ground
 from tools.compression.optimizing.choice import NothingFitsError, front, kept_of, pick
 from tools.compression.optimizing.confirm import Confirming
@@ -30,7 +31,6 @@ from tools.compression.pruning.asked import Asked as PruneAsked
 from tools.compression.pruning.prune import Pruning
 from tools.compression.pruning.units import kinds_of
 from tools.compression.sizes import model_bytes
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

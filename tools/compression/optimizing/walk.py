@@ -15,6 +15,7 @@ import msgspec
 from models.bundle import load_bundle, write_bundle
 from pipeline.errors import BundleError
 from pipeline.spec import Settings
+from runtime.whole_file import write_whole
 from tools.compression.guard import WANTED, Claim, Loss, is_fast_enough
 from tools.compression.optimizing.steps import recoded
 from tools.compression.pruning.bundle import made_bundle
@@ -23,7 +24,6 @@ from tools.compression.pruning.tuning import of_network
 from tools.compression.race import Speed, race
 from tools.compression.sizes import model_bytes, packed_bytes
 from tools.packaging.same_output import ParityError
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,10 +14,10 @@ import msgspec
 import torch
 
 from pipeline.spec import Settings
+from runtime.whole_file import write_whole
 from tools.compression.pruning.asked import parse_shares
 from tools.compression.pruning.structured import choose, deafen
 from tools.progress import progress
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import EegscribeError, UsageError
 from runtime.places import PRIVATE_FILE, PRIVATE_FOLDER
-from tools.whole_file import partial_name
+from runtime.whole_file import partial_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.whole_file import write_whole
 from tools.evaluation.edits import ERROR_NAMES
 from tools.evaluation.report.controls import decodings, identification, permutation
 from tools.evaluation.report.data import PAGE, read_folder
@@ -13,7 +14,6 @@ from tools.evaluation.report.rows import examples, lengths, recordings
 from tools.evaluation.report.sureness import sureness
 from tools.evaluation.report.symbols import frequencies, symbols
 from tools.evaluation.report.verdict import announced, first_screen, scores
-from tools.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.whole_file import write_whole
+from runtime.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from runtime.journal_store import Entry, JournalError, Page, Session
+from runtime.profiling.switch import ProfileStarted
 from runtime.wire import control
 from runtime.wire.control import MAX_REQUEST_BYTES, REQUESTS, answer_to
 
 if TYPE_CHECKING:
+    from runtime.profiling.report import ProfileReport
     from runtime.wire.messages import Health
 
 
@@ -42,6 +44,15 @@ class Desk:
 
     async def resume(self, stream: str | None) -> None:
         self.asked.append(("resume", stream))
+
+    async def start_profile(
+        self, stream: str | None, *, seconds: float | None
+    ) -> list[ProfileStarted]:
+        self.asked.append(("start", stream, seconds))
+        return [ProfileStarted(stream=stream or "s", seconds=seconds or 60.0, directory="d")]
+
+    async def stop_profile(self, stream: str | None) -> list[ProfileReport]:
+        raise UsageError("profile: the stream 's' is not being profiled, wanted a start first")
 
     async def forget(self, session: str) -> int:
         await asyncio.sleep(3600)
@@ -88,6 +99,14 @@ def test_pause_and_resume_name_a_stream_or_all() -> None:
     assert desk.asked == [("pause", None), ("resume", "s")]
 
 
+def test_a_profile_names_a_stream_or_all_and_its_seconds() -> None:
+    desk = Desk()
+    told = ask({"v": 1, "do": "profile", "action": "start", "seconds": 5}, desk)
+    assert told["profiles"] == [{"stream": "s", "seconds": 5.0, "directory": "d"}]
+    ask({"v": 1, "do": "profile", "action": "start", "stream": "a"}, desk)
+    assert desk.asked == [("start", None, 5.0), ("start", "a", None)]
+
+
 def test_sessions_are_told() -> None:
     assert ask({"v": 1, "do": "sessions"})["sessions"] == [
         {"stream": "s", "session": "t", "n_finals": 2, "first_ns": 5, "last_ns": 6}
@@ -118,6 +137,17 @@ def test_sessions_are_told() -> None:
         ({"v": 1, "do": "finals", "form": 3}, "form: got an unknown key, wanted from (did you"),
         ({"v": 1, "do": "finals", "stream": "none"}, "stream: got 'none', wanted one of s"),
         ({"v": 1, "do": "forget"}, "session: got nothing, wanted a name"),
+        ({"v": 1, "do": "profile"}, "action: got nothing, wanted 'start' or 'stop'"),
+        ({"v": 1, "do": "profile", "action": "go"}, "action: got 'go', wanted 'start' or 'stop'"),
+        (
+            {"v": 1, "do": "profile", "action": "start", "seconds": 0},
+            "seconds: got 0, wanted a number of seconds above 0, at most an hour (3600)",
+        ),
+        (
+            {"v": 1, "do": "profile", "action": "stop", "seconds": 5},
+            "seconds: got 5 with 'stop', wanted none",
+        ),
+        ({"v": 1, "do": "profile", "action": "stop"}, "'s' is not being profiled, wanted a start"),
         ({"v": 1, "do": "status"}, "j: got a disk that is full"),
     ],
 )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import UsageError
+from runtime.whole_file import partial_name
 from tools.evaluation.report import folder as report_folder
 from tools.evaluation.report.folder import EVALUATION, ROWS, SWEEP, check_folder, whole_folder
-from tools.whole_file import partial_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.whole_file import partial_name, write_whole
+from runtime.whole_file import partial_name, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
