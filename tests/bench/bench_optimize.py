@@ -23,7 +23,6 @@ from tools.compression.optimizing.optimize import Optimizing
 from tools.compression.optimizing.report import EAGER, SCRATCH, OptimizeReport, table, walk_lines
 
 MAX_DROP = 0.03
-N_WALKS = 4
 SMALLER, FASTER, LESS_MEMORY = 10.0, 5.0, 4.0
 
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -40,8 +39,13 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-N_TUNING = {"gru-2x384": 400, "transformer-192": 300}
-"""Steps of each fine-tuning: less than the verb's own quarter, so that all ends within the hour."""
+EFFORT: dict[str, dict[str, Any]] = {
+    "gru-2x384": {"n_steps": 400, "n_walks": 4},
+    "transformer-192": {"n_steps": 300, "n_walks": 3, "n_texts": 100},
+}
+"""Less than the verb's own, so that all ends within the hour: a transformer listens slowly."""
+
+QUICK = {"n_steps": 2, "n_walks": 2, "n_texts": 24, "n_blocks": 4, "n_windows": 20}
 
 
 def optimized(name: str, folder: Path, *, quick: bool) -> OptimizeReport:
@@ -61,12 +65,8 @@ def optimized(name: str, folder: Path, *, quick: bool) -> OptimizeReport:
         out=folder / f"{name}.eegb",
         max_drop=MAX_DROP,
         prefer="speed",
-        n_walks=2 if quick else N_WALKS,
-        n_steps=2 if quick else N_TUNING[name],
-        n_texts=24 if quick else None,
-        n_blocks=4 if quick else 20,
-        n_windows=20 if quick else 200,
         is_scratch=not quick,
+        **(QUICK if quick else EFFORT[name]),
     )
     optimizing = Optimizing(asked)
     unit = optimizing.walker.exam.unit

@@ -216,12 +216,12 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
     assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
     told, manifest = summary(capsys), load_bundle(out).manifest
-    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.3, "hidden": 0.3}]
+    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.5, "hidden": 0.5}]
     names = [row["name"] for row in told["rows"]]
     assert names[:3] == ["float32, torch", "float32, ONNX Runtime", "+ pruned"]
     assert names[-1] == "from scratch"
     assert manifest.optimisation.sparsity > 0.2
-    assert manifest.optimisation.steps[0] == "pruned features=0.3,hidden=0.3"
+    assert manifest.optimisation.steps[0] == "pruned features=0.5,hidden=0.5"
     assert len(told["bought"]) == 3
     assert WEIGHTS not in load_bundle(out).files or told["picked"].endswith("pruned")
     assert told["front"]

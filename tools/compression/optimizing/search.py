@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tools.compression.pruning.structured import Amounts
 
-PLAIN = (0.3, 0.5, 0.7)
-"""Shares of everything that are tried before the optimiser has a say."""
+PLAIN = (0.5, 0.7, 0.3)
+"""Shares of everything that are tried before the optimiser has a say, what tells most first."""
 
 MOST, GRAIN = 0.8, 0.1
 """The largest share, and how finely they are divided: what differs by less is the same."""

@@ -30,9 +30,9 @@ def test_every_walk_is_made_once_the_whole_one_and_the_plain_ones_first() -> Non
     assert len(set(heard)) == 6
     assert heard[:4] == [
         "whole",
-        "features=0.3,hidden=0.3",
         "features=0.5,hidden=0.5",
         "features=0.7,hidden=0.7",
+        "features=0.3,hidden=0.3",
     ]
 
 
