@@ -20,6 +20,7 @@ from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tests.system.daemons import EEGSCRIBE, eegscribe
 from tools.cli import main
+from tools.compression.exam import Exam
 from tools.compression.quantizing.bundle import quantized_bundle
 from tools.demo_run import DEMO_BUNDLE
 from tools.training.tasks import UNSEEN
@@ -210,9 +211,11 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     recordings: list[Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     steady: None,
 ) -> None:
     out = tmp_path / "small.eegb"
+    monkeypatch.setattr(Exam, "constant", 2.0)  # it reads nothing, and is pruned all the same
     words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
     assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
     told, manifest = summary(capsys), load_bundle(out).manifest
@@ -246,6 +249,16 @@ def test_a_search_that_was_killed_goes_on(
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["walks"][0] == first  # its times too: it was not walked again
     assert len(told["walks"]) == 2
+
+
+def test_what_reads_nothing_can_lose_nothing_and_is_not_optimized(
+    tiny: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.eegb"
+    assert optimize(tiny, out, recordings, "--max-drop", "90%", "--walks", "1") == 1
+    step = summary(capsys)["walks"][0]["steps"][0]
+    assert "the original errs as much as always saying the same" in step["refused"]
+    assert not out.exists()
 
 
 def test_a_search_of_something_else_is_not_gone_on_with(

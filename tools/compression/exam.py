@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.spec import Settings
 from runtime.engine import open_engine
 from tools.compression.guard import judge_loss
+from tools.evaluation.baselines import best_constant
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.resampling import Resampling
 from tools.progress import progress
@@ -102,8 +104,18 @@ class Exam:
     def loss(self, name: str, *, most: float) -> Loss:
         """Return whether a bundle was shown to lose less than ``most`` against the original."""
         return judge_loss(
-            self._tables[name], self._tables[self._original], drawn=self._drawn, most=most
+            self._tables[name],
+            self._tables[self._original],
+            drawn=self._drawn,
+            most=most,
+            constant=self.constant,
         )
+
+    @cached_property
+    def constant(self) -> float:
+        """The error rate of always saying the same, chosen on these very texts."""
+        said = [best_constant(self._truths, self.unit)] * len(self._truths)
+        return float(edits(self._truths, said, self.unit).sum() / self.n_units)
 
     @property
     def _original(self) -> str:

@@ -46,7 +46,8 @@ class Loss(Settings, frozen=True, kw_only=True):
     """How much higher an error rate is than the original's, and whether that is allowed.
 
     ``bound`` is the one-sided 95 % upper bound; ``n_needed`` of the units that there were
-    ``n_units`` of would be enough to tell, if the difference is what it seems.
+    ``n_units`` of would be enough to tell, if the difference is what it seems. ``constant`` is the
+    error rate of always saying the same: who errs as much has nothing to lose, and proves nothing.
     """
 
     more: float
@@ -56,6 +57,8 @@ class Loss(Settings, frozen=True, kw_only=True):
     n_texts: int
     verdict: Verdict
     n_needed: int | None = None
+    original: float
+    constant: float
 
     def said(self, unit: str) -> str:
         """Return it in words, ``unit`` as a plural."""
@@ -68,10 +71,17 @@ class Loss(Settings, frozen=True, kw_only=True):
             return f"below {self.most:.2%}"
         if self.verdict == "lost":
             return f"{self.most:.2%} is allowed"
+        if self.n_needed is None:
+            return (
+                f"cannot tell: the original errs as much as always saying the same"
+                f" ({self.original:.1%} and {self.constant:.1%})"
+            )
         return f"cannot tell whether below {self.most:.2%}, it takes about {self.n_needed} {unit}"
 
 
-def judge_loss(one: Table, original: Table, *, drawn: Resampling, most: float) -> Loss:
+def judge_loss(
+    one: Table, original: Table, *, drawn: Resampling, most: float, constant: float
+) -> Loss:
     """Return whether ``one`` was shown to make less than ``most`` more errors than ``original``.
 
     Texts are few, so the bootstrap's bound is widened as Student's t is beside the normal; and what
@@ -83,6 +93,7 @@ def judge_loss(one: Table, original: Table, *, drawn: Resampling, most: float) -
         original: those of what it must not be worse than, over the same rows.
         drawn: the draws.
         most: absolute difference of error rates.
+        constant: the error rate of always saying the same.
     """
     apart = drawn.rates(one) - drawn.rates(original)  # (n_draws,)
     n_units, more = int(one.sizes.sum()), one.rate - original.rate
@@ -91,11 +102,12 @@ def judge_loss(one: Table, original: Table, *, drawn: Resampling, most: float) -
     unseen = UNSEEN * _typical(one, original) / n_units
     bound = more + max(spread, unseen)
     room = most - more
+    is_reading = original.rate < constant
     verdict: Verdict = "lost" if room <= 0.0 else "cannot tell"
-    if bound < most and n_texts >= LEAST_TEXTS:
+    if bound < most and n_texts >= LEAST_TEXTS and is_reading:
         verdict = "held"
     n_needed = None
-    if verdict == "cannot tell":
+    if verdict == "cannot tell" and is_reading:
         times = max((spread / room) ** 2, unseen / room, LEAST_TEXTS / n_texts)
         n_needed = math.ceil(n_units * times)
     return Loss(
@@ -106,6 +118,8 @@ def judge_loss(one: Table, original: Table, *, drawn: Resampling, most: float) -
         n_texts=n_texts,
         verdict=verdict,
         n_needed=n_needed,
+        original=original.rate,
+        constant=constant,
     )
 
 

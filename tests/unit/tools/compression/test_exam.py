@@ -38,6 +38,11 @@ def test_errors_are_of_all_rows_and_differences_of_the_same_rows(engines: None) 
     assert exam.more("a", "b").estimate == -0.1
 
 
+def test_the_constant_is_chosen_on_the_texts_themselves(engines: None) -> None:
+    assert Exam(TRUTHS, read).constant == 0.45  # always "hello": 4 and 5 edits of 20
+    assert Exam(TRUTHS, read, unit="selections").constant == 0.5
+
+
 def test_more_can_be_heard_later_and_the_original_stays_the_first(engines: None) -> None:
     exam = Exam(TRUTHS, read)
     exam.hear({"a": Path("bad")})

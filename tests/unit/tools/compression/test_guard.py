@@ -14,7 +14,7 @@ SIZE = 40
 """Characters of a text."""
 
 
-def judged(extra: list[int], *, most: float, base: int = 2) -> Loss:
+def judged(extra: list[int], *, most: float, base: int = 2, constant: float = 0.7) -> Loss:
     """Return the judgement of a system with ``extra`` more errors in each text than the other."""
     drawn = Resampling([str(k) for k in range(len(extra))], [""] * len(extra), n_draws=800)
     sizes = np.full(len(extra), SIZE)
@@ -24,6 +24,7 @@ def judged(extra: list[int], *, most: float, base: int = 2) -> Loss:
         drawn.table(before, sizes),
         drawn=drawn,
         most=most,
+        constant=constant,
     )
 
 
@@ -51,6 +52,13 @@ def test_more_errors_than_allowed_are_lost() -> None:
     found = judged([1] * 100, most=0.02)  # 2.5 %
     assert (found.verdict, found.n_needed) == ("lost", None)
     assert found.said("characters").endswith(": 2.00% is allowed")
+
+
+def test_who_errs_as_much_as_a_constant_text_has_nothing_to_lose_and_proves_nothing() -> None:
+    found = judged([0] * 125, most=0.01, base=30, constant=0.75)
+    assert (found.verdict, found.n_needed) == ("cannot tell", None)
+    assert "errs as much as always saying the same (75.0% and 75.0%)" in found.said("characters")
+    assert judged([0] * 125, most=0.01, base=29, constant=0.75).verdict == "held"
 
 
 def between(seed: int, n_texts: int) -> tuple[list[int], float]:

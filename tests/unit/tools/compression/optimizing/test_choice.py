@@ -30,6 +30,8 @@ def loss(more: float, *, most: float = 0.02) -> Loss:
         n_units=5000,
         n_texts=100,
         verdict="held" if is_held else "lost",
+        original=0.03,
+        constant=0.7,
     )
 
 
