@@ -215,7 +215,7 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     steady: None,
 ) -> None:
     out = tmp_path / "small.eegb"
-    monkeypatch.setattr(Exam, "constant", 2.0)  # it reads nothing, and is pruned all the same
+    monkeypatch.setattr(Exam, "constant", 9.0)  # it reads nothing, and is pruned all the same
     words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
     assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
     told, manifest = summary(capsys), load_bundle(out).manifest
