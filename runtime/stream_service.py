@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import structlog
 
 from pipeline.markers import PAUSE, RESUME
 from pipeline.spec import SelectionDecoder
 from pipeline.values import Event
 from runtime.config_values import predicate
-from runtime.latency import LatencyMonitor
+from runtime.latency import LatencyMonitor, spread
 from runtime.live import Decoded, LiveStream
 from runtime.profiling.stream_profiler import StreamProfiler
 from runtime.quality import channel_quality
@@ -264,6 +265,7 @@ class StreamService:
         if live.ring.n_written >= rate_hz:
             self._tell_bad_channels(quality)
         latency_ms = self._latency.spreads()
+        latency_ms["journal"] = spread(np.array(self.outbox.journal_ms))
         counters = Counters(
             samples_received=live.ring.n_written,
             samples_lost=live.n_lost,

@@ -115,8 +115,7 @@ def write_report(
         EegscribeError: the folder takes no files.
     """
     check_folder(folder)
-    stamp = datetime.fromisoformat(report.began).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-    stem = f"{report.stream}-{stamp}Z"
+    stem = f"{report.stream}-{_at(report):%Y%m%dT%H%M%S.%f}"[:-3] + "Z"
     contents: dict[str, bytes] = {}
     if tracer is not None:
         tracer.create_stats()
@@ -137,7 +136,7 @@ def as_text(report: ProfileReport) -> str:
     """Return the tables of stages as a person reads them."""
     return "\n".join(
         (
-            f"Profile of the stream {report.stream!r} from {report.began} on: "
+            f"Profile of the stream {report.stream!r} from {_at(report):%Y-%m-%d %H:%M:%S} UTC on: "
             f"{report.decodes} decodes in {report.lasted_s:.1f} s.",
             "",
             f"Milliseconds of a decode, of the {report.stages['total'].n} that were not traced:",
@@ -208,7 +207,7 @@ def _functions(report: ProfileReport, tracer: cProfile.Profile | None) -> str:
     lines = [
         "",
         f"Functions of the decode thread in {n_decodes} decodes. It was traced for "
-        f"{report.traced_s:.1f} s, {waited_s:.1f} s of them it waited for samples.",
+        f"{report.traced_s:.2f} s, and waited for samples for {waited_s:.2f} s of them.",
     ]
     orders: dict[str, Callable[[_Function], float]] = {
         "their own time": lambda one: one.own_s,
@@ -242,6 +241,11 @@ class _Function(NamedTuple):
         """Name and, where it is Python's, the end of the file's path with the line."""
         path, line, name = self.key
         return f"{name}  ({'/'.join(Path(path).parts[-2:])}:{line})" if line else name
+
+
+def _at(report: ProfileReport) -> datetime:
+    """Return when the profile began."""
+    return datetime.fromisoformat(report.began)
 
 
 def _ms(value: float | None) -> str:

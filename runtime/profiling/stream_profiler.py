@@ -95,9 +95,7 @@ class StreamProfiler:
             EegscribeError: it could not be written.
         """
         if self._task is None:
-            raise UsageError(
-                f"profile: the stream {self._stream!r} is not being profiled, wanted a start first"
-            )
+            raise UsageError(f"profile: none runs for {self._stream!r}, wanted a start first")
         if self.run is not None:
             self.run.ask_to_end()
         found = await asyncio.shield(self._task)

@@ -69,7 +69,7 @@ class ProfileSwitch:
         running = [stream for stream in streams if stream.profiler.is_on]
         if not running:
             names = ", ".join(repr(stream.settings.name) for stream in streams)
-            raise UsageError(f"profile: {names} is not being profiled, wanted a start first")
+            raise UsageError(f"profile: none runs for {names}, wanted a start first")
         return list(await asyncio.gather(*(stream.profiler.stop() for stream in running)))
 
     def toggle(self) -> None:

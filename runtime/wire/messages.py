@@ -173,7 +173,8 @@ class Health(Envelope, frozen=True, kw_only=True):
 
     ``buffer_fill`` is the share of the history buffer in use, ``lag_ms`` how far decoding is behind
     the newest sample, ``over_budget`` the share of decodes above the total budget. In
-    ``latency_ms``, ``publish`` lasts until the decode's messages were sent or given to the journal.
+    ``latency_ms``, ``publish`` lasts until the decode's messages were sent or given to the journal;
+    ``journal`` is how long finals then waited until they were committed and sent.
     """
 
     state: State

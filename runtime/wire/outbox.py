@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from runtime.journal import Journal
 
 PATIENCE_S = 0.05
+N_KEPT = 4096
+"""How many finals' milliseconds are kept, as many as decodes'."""
 
 
 class Outbox:
@@ -56,6 +58,13 @@ class Outbox:
         self._moved_s = 0.0  # when a final last came through, or the first began to wait
         self._emptied: asyncio.Event | None = None
         self.n_published = 0
+        self._put_s: dict[int, float] = {}  # when a final that waits was put
+        self._journal_ms: deque[float] = deque(maxlen=N_KEPT)
+
+    @property
+    def journal_ms(self) -> list[float]:
+        """Milliseconds from the last finals' being put until they were committed and sent."""
+        return [*self._journal_ms.copy()]  # copied at one go: others append
 
     def put(self, message: Message) -> None:
         """Publish a message after everything put before it; a final after its commit."""
@@ -72,6 +81,7 @@ class Outbox:
             if not self._waiting:
                 self._moved_s = self._loop.time()
             self._waiting.append(entry)
+            self._put_s[entry.seq] = self._loop.time()
             is_watched, self._is_watched = self._is_watched, True
         if not is_watched:
             self._loop.call_soon_threadsafe(self._watch)
@@ -93,6 +103,7 @@ class Outbox:
                 self._committed.add(entry.seq)
             else:
                 self._waiting.remove(entry)
+                del self._put_s[entry.seq]
             self._flush()
         if error is not None:
             self._loop.call_soon_threadsafe(self._failed, entry, error)
@@ -107,6 +118,8 @@ class Outbox:
                     break
                 self._committed.discard(first.seq)
                 self._publish("text.final", first.body)
+                waited_s = self._loop.time() - self._put_s.pop(first.seq)
+                self._journal_ms.append(1e3 * waited_s)
                 self._journal.mark_published(first)
             else:
                 self._publish(*first)

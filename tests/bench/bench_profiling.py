@@ -231,7 +231,17 @@ def show(found: dict[str, dict[str, Any]]) -> str:
             )
         rows.append((form, us["p50"], us["p99"], *ratios, us["n"]))
     header = ("the profile (µs a decode)", "p50", "p99", "p50 ratio", "p99 ratio", "n")
-    return table(rows, header=header)
+    return f"{table(rows, header=header)}\n\n{_verdict(found[OFF])}"
+
+
+def _verdict(off: dict[str, Any]) -> str:
+    """Return in a sentence whether a profile that is off costs anything."""
+    is_seen = max(off["p50_low"], off["ratio"]["p99_low"]) > 1.0
+    return (
+        "Off, the profile is measurably slower than code without it."
+        if is_seen
+        else "Off, the profile costs nothing that can be measured: both lower bounds are below 1."
+    )
 
 
 def real_daemon(folder: Path, *, seconds: float) -> dict[str, Any]:

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 EXAMPLE = """example:
-  eegscribe run --config eegscribe.toml"""
+  eegscribe run --config eegscribe.toml
+
+SIGTERM: decode and publish what was received, then end. SIGUSR1: write where the time goes, until
+the next SIGUSR1 or for profile.seconds (60), into profile.directory. From outside:
+  py-spy record --pid PID --native --threads --output profile.svg"""
 
 
 def add_parser(verbs: Any) -> None:

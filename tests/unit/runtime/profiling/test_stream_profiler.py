@@ -84,7 +84,7 @@ def test_a_profile_is_told_from_its_start_to_its_end(tmp_path: Path) -> None:
 
 def test_a_second_one_is_refused_and_so_is_a_stop_without_any(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
-        with pytest.raises(UsageError, match="'s' is not being profiled, wanted a start first"):
+        with pytest.raises(UsageError, match="profile: none runs for 's', wanted a start first"):
             await stage.profiler.stop()
         await stage.profiler.start()
         with pytest.raises(

@@ -52,7 +52,7 @@ class Desk:
         return [ProfileStarted(stream=stream or "s", seconds=seconds or 60.0, directory="d")]
 
     async def stop_profile(self, stream: str | None) -> list[ProfileReport]:
-        raise UsageError("profile: the stream 's' is not being profiled, wanted a start first")
+        raise UsageError("profile: none runs for 's', wanted a start first")
 
     async def forget(self, session: str) -> int:
         await asyncio.sleep(3600)
@@ -147,7 +147,7 @@ def test_sessions_are_told() -> None:
             {"v": 1, "do": "profile", "action": "stop", "seconds": 5},
             "seconds: got 5 with 'stop', wanted none",
         ),
-        ({"v": 1, "do": "profile", "action": "stop"}, "'s' is not being profiled, wanted a start"),
+        ({"v": 1, "do": "profile", "action": "stop"}, "profile: none runs for 's', wanted"),
         ({"v": 1, "do": "status"}, "j: got a disk that is full"),
     ],
 )

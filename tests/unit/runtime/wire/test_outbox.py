@@ -90,6 +90,20 @@ def test_a_partial_waits_for_the_final_before_it() -> None:
     run(play)
 
 
+def test_how_long_finals_waited_for_their_commit_is_known() -> None:
+    async def play(rig: Rig) -> None:
+        rig.put("final", "partial", "final", "final")
+        await rig.after(0.03)
+        rig.disk.commits[1].set_result(None)  # waits for the one before it
+        rig.disk.commits[2].set_exception(JournalError("full"))
+        assert rig.outbox.journal_ms == []
+        await rig.after(0.01)
+        rig.disk.commits[0].set_result(None)
+        assert rig.outbox.journal_ms == [40.0, 40.0]
+
+    run(play)
+
+
 def test_a_stalled_disk_holds_up_finals_alone() -> None:
     async def play(rig: Rig) -> None:
         rig.put("final", "partial")
