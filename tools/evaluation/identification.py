@@ -16,6 +16,8 @@ from tools.evaluation.edits import cross_edits, sizes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from tools.evaluation.edits import Unit
     from tools.evaluation.resampling import Interval, Resampling
 
@@ -59,20 +61,21 @@ def identify(
     for n_ways in WAYS:
         if len(distinct) < 2 * n_ways:
             continue
+        near = [_near(length, text, NEIGHBOURS * n_ways) for text in range(len(distinct))]
         right = np.zeros(len(of))
         for row, text in enumerate(of):
-            near = _near(length, int(text), NEIGHBOURS * n_ways)
-            own = distance[text, row]
-            for _ in range(N_ROUNDS):
-                others = distance[rng.choice(near, n_ways - 1, replace=False), row]
-                if others.min(initial=np.inf) >= own:
-                    right[row] += 1.0 / (1 + np.count_nonzero(others == own))
+            drawn = rng.random((N_ROUNDS, len(near[text]))).argsort(axis=1)[:, : n_ways - 1]
+            others = distance[near[text][drawn], row]  # (N_ROUNDS, n_ways - 1)
+            is_named = others.min(axis=1) >= distance[text, row]
+            n_equal = 1 + np.count_nonzero(others == distance[text, row], axis=1)
+            right[row] = (is_named / n_equal).sum()
         table = resampling.table(right / N_ROUNDS, np.ones(len(of), np.int64))
         found.append(Identification(n_ways, resampling.interval(table)))
     return tuple(found)
 
 
-def _near(length: np.ndarray[tuple[int], np.dtype[np.int64]], text: int, n_most: int) -> list[int]:
+def _near(length: NDArray[np.int64], text: int, n_most: int) -> NDArray[np.int64]:
     """Return the texts nearest in length to ``text``, itself left out."""
     order = np.argsort(np.abs(length - length[text]), kind="stable")
-    return [int(k) for k in order if k != text][:n_most]
+    nearest: NDArray[np.int64] = order[order != text][:n_most]
+    return nearest
