@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.evaluation.edits import cross_edits, sizes
+from tools.evaluation.pairwise import Pairwise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,27 +49,26 @@ def identify(
     seed: int = 0,
 ) -> tuple[Identification, ...]:
     """Return the shares for each N that there are texts enough for; of equals, each a part."""
-    distinct = sorted(set(references))
-    number = {text: k for k, text in enumerate(distinct)}
-    of = np.array([number[text] for text in references])
-    length = sizes(distinct, unit)
-    # Edits over the longer of the two: else short texts would always be near.
-    longest = np.maximum(length[:, None], sizes(hypotheses, unit)[None, :])
-    distance = cross_edits(distinct, hypotheses, unit) / np.maximum(longest, 1)
+    pairs = Pairwise(references, hypotheses, unit)
+    length = pairs.text_sizes
     rng = np.random.default_rng(seed)
     found = []
     for n_ways in WAYS:
-        if len(distinct) < 2 * n_ways:
+        if len(length) < 2 * n_ways:
             continue
-        near = [_near(length, text, NEIGHBOURS * n_ways) for text in range(len(distinct))]
-        right = np.zeros(len(of))
-        for row, text in enumerate(of):
-            drawn = rng.random((N_ROUNDS, len(near[text]))).argsort(axis=1)[:, : n_ways - 1]
-            others = distance[near[text][drawn], row]  # (N_ROUNDS, n_ways - 1)
-            is_named = others.min(axis=1) >= distance[text, row]
-            n_equal = 1 + np.count_nonzero(others == distance[text, row], axis=1)
-            right[row] = (is_named / n_equal).sum()
-        table = resampling.table(right / N_ROUNDS, np.ones(len(of), np.int64))
+        right = np.zeros(len(references))
+        for text in range(len(length)):
+            rows = np.flatnonzero(pairs.of == text)
+            near = _near(length, text, NEIGHBOURS * n_ways)
+            own = pairs.distances(np.array([text]), rows)[0]  # (n_rows,)
+            distances = pairs.distances(near, rows)  # (n_near, n_rows)
+            keys = rng.random((len(rows), N_ROUNDS, len(near)))
+            drawn = keys.argsort(axis=2)[:, :, : n_ways - 1]
+            others = np.take_along_axis(distances.T[:, None, :], drawn, axis=2)
+            is_named = others.min(axis=2) >= own[:, None]
+            n_equal = 1 + np.count_nonzero(others == own[:, None, None], axis=2)
+            right[rows] = (is_named / n_equal).sum(axis=1)
+        table = resampling.table(right / N_ROUNDS, np.ones(len(right), np.int64))
         found.append(Identification(n_ways, resampling.interval(table)))
     return tuple(found)
 
