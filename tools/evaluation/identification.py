@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.evaluation.edits import cross_edits, sizes
+from tools.evaluation.pairwise import Pairwise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from tools.evaluation.edits import Unit
     from tools.evaluation.resampling import Interval, Resampling
@@ -47,32 +49,32 @@ def identify(
     seed: int = 0,
 ) -> tuple[Identification, ...]:
     """Return the shares for each N that there are texts enough for; of equals, each a part."""
-    distinct = sorted(set(references))
-    number = {text: k for k, text in enumerate(distinct)}
-    of = np.array([number[text] for text in references])
-    length = sizes(distinct, unit)
-    # Edits over the longer of the two: else short texts would always be near.
-    longest = np.maximum(length[:, None], sizes(hypotheses, unit)[None, :])
-    distance = cross_edits(distinct, hypotheses, unit) / np.maximum(longest, 1)
+    pairs = Pairwise(references, hypotheses, unit)
+    length = pairs.text_sizes
     rng = np.random.default_rng(seed)
     found = []
     for n_ways in WAYS:
-        if len(distinct) < 2 * n_ways:
+        if len(length) < 2 * n_ways:
             continue
-        right = np.zeros(len(of))
-        for row, text in enumerate(of):
-            near = _near(length, int(text), NEIGHBOURS * n_ways)
-            own = distance[text, row]
-            for _ in range(N_ROUNDS):
-                others = distance[rng.choice(near, n_ways - 1, replace=False), row]
-                if others.min(initial=np.inf) >= own:
-                    right[row] += 1.0 / (1 + np.count_nonzero(others == own))
-        table = resampling.table(right / N_ROUNDS, np.ones(len(of), np.int64))
+        right = np.zeros(len(references))
+        for text in range(len(length)):
+            rows = np.flatnonzero(pairs.of == text)
+            near = _near(length, text, NEIGHBOURS * n_ways)
+            own = pairs.distances(np.array([text]), rows)[0]  # (n_rows,)
+            distances = pairs.distances(near, rows)  # (n_near, n_rows)
+            keys = rng.random((len(rows), N_ROUNDS, len(near)))
+            drawn = keys.argsort(axis=2)[:, :, : n_ways - 1]
+            others = np.take_along_axis(distances.T[:, None, :], drawn, axis=2)
+            is_named = others.min(axis=2) >= own[:, None]
+            n_equal = 1 + np.count_nonzero(others == own[:, None, None], axis=2)
+            right[rows] = (is_named / n_equal).sum(axis=1)
+        table = resampling.table(right / N_ROUNDS, np.ones(len(right), np.int64))
         found.append(Identification(n_ways, resampling.interval(table)))
     return tuple(found)
 
 
-def _near(length: np.ndarray[tuple[int], np.dtype[np.int64]], text: int, n_most: int) -> list[int]:
+def _near(length: NDArray[np.int64], text: int, n_most: int) -> NDArray[np.int64]:
     """Return the texts nearest in length to ``text``, itself left out."""
     order = np.argsort(np.abs(length - length[text]), kind="stable")
-    return [int(k) for k in order if k != text][:n_most]
+    nearest: NDArray[np.int64] = order[order != text][:n_most]
+    return nearest

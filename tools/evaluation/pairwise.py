@@ -28,13 +28,14 @@ class Pairwise:
 
     Attributes:
         of: of each row, the number of its own text.
+        text_sizes: of each distinct text, how many units it has.
     """
 
     def __init__(self, references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> None:
         self._texts, of = np.unique(np.array(references, dtype=object), return_inverse=True)
         self._hypotheses = np.array(hypotheses, dtype=object)
         self._unit: Unit = unit
-        self._text_sizes = sizes(self._texts.tolist(), unit)
+        self.text_sizes = sizes(self._texts.tolist(), unit)
         self._row_sizes = sizes(hypotheses, unit)
         self.of: NDArray[np.int64] = of.astype(np.int64)
 
@@ -46,7 +47,16 @@ class Pairwise:
     def apart(self, texts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return by how many units they differ in length (n_texts, n_rows)."""
         found: NDArray[np.int64]
-        found = np.abs(self._text_sizes[texts][:, None] - self._row_sizes[rows][None, :])
+        found = np.abs(self.text_sizes[texts][:, None] - self._row_sizes[rows][None, :])
+        return found
+
+    def distances(self, texts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return their edits over the longer of the two (n_texts, n_rows).
+
+        Over the text alone, short texts would always be near.
+        """
+        longest = np.maximum(self.text_sizes[texts][:, None], self._row_sizes[rows][None, :])
+        found: NDArray[np.float64] = self.edits(texts, rows) / np.maximum(longest, 1)
         return found
 
     def own_edits(self) -> NDArray[np.int64]:
@@ -55,7 +65,7 @@ class Pairwise:
 
     def own_apart(self) -> NDArray[np.int64]:
         """Return by how many units (n_rows,) each hypothesis differs from its own text."""
-        found: NDArray[np.int64] = np.abs(self._text_sizes[self.of] - self._row_sizes)
+        found: NDArray[np.int64] = np.abs(self.text_sizes[self.of] - self._row_sizes)
         return found
 
 

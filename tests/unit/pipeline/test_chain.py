@@ -77,7 +77,7 @@ def untimed(output: Output) -> Output:
 cuts_of_the_stream = st.lists(st.integers(0, N_SAMPLES), max_size=12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     cuts=cuts_of_the_stream,
     head=st.sampled_from(HEADS),

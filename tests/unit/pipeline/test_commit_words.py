@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,7 @@ SILENT = read_lexicon(SPELLED, vocabulary=VOCABULARY)
 CLOSE = read_lexicon(SPELLED, vocabulary=VOCABULARY[:4])
 
 
+@cache
 def words(*, boundary: bool, model: bool) -> Words:
     lexicon = SILENT if boundary else CLOSE
     lm = WordLanguageModel.from_arpa(ARPA.splitlines(), words=lexicon.words(), floor=-5.0)
@@ -117,7 +119,7 @@ def n_symbols_of(kind: dict[str, Any]) -> int:
     return 5 if kind["boundary"] else 4
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data(), KINDS, st.lists(st.integers(0, 200), max_size=12))
 def test_any_chunking_gives_the_same_outputs(
     data: st.DataObject, kind: dict[str, Any], cuts: list[int]
@@ -130,7 +132,7 @@ def test_any_chunking_gives_the_same_outputs(
     assert np.array_equal(frames, before, equal_nan=True)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data(), KINDS)
 def test_finals_are_words_in_order_and_partials_change(
     data: st.DataObject, kind: dict[str, Any]
@@ -155,7 +157,7 @@ def test_finals_are_words_in_order_and_partials_change(
     assert not shown or shown[-1] == ()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.data(), KINDS)
 def test_reset_equals_new(data: st.DataObject, kind: dict[str, Any]) -> None:
     first, second = (data.draw(noisy(n_symbols_of(kind))) for _ in range(2))
@@ -207,7 +209,7 @@ def test_state_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pipeline.commit.LexiconBeam", lambda *_, search=search, **__: search)
         decoder = stream(boundary=boundary, model=True, beam=16, lm_weight=0.5)
         longest = 0
-        for k in range(40):
+        for k in range(25):
             frames = np.log(rng.dirichlet([0.3] * n_symbols, size=50)).astype(np.float32)
             decoder.push(frames, first_sample=k * 50 * FRAME)
             longest = max(longest, len(search.tail))

@@ -33,7 +33,7 @@ def test_a_gap_of_half_a_second_is_exact_within_the_first_second_too() -> None:
     assert (event.sample, event.figures["n_samples"]) == (100, 125)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     cuts=st.lists(st.integers(1, 4999), max_size=12),
@@ -63,7 +63,7 @@ def test_chunking_never_matters(seed: int, cuts: list[int], share: float, jitter
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_lost=st.integers(1, 2000),
@@ -85,7 +85,7 @@ def test_jitter_under_half_a_sample_leaves_the_count_exact(
     assert timeline.effective_rate_hz == pytest.approx(RATE_HZ * (1 + off), rel=1e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     jitter=st.floats(0.5, 5.0),

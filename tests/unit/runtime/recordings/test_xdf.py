@@ -102,7 +102,7 @@ def test_a_file_cut_off_anywhere_is_refused_but_between_chunks(tmp_path: Path) -
     path = write(tmp_path / "a.xdf", values=eeg(64))
     whole = path.read_bytes()
     n_read = 0
-    for n_bytes in range(0, len(whole), 3):
+    for n_bytes in range(0, len(whole), 7):
         path.write_bytes(whole[:n_bytes])
         if not refused_or_read(path):
             n_read += 1

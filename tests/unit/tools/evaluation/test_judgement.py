@@ -19,9 +19,13 @@ def test_a_deaf_system_is_never_said_to_read(seed: int) -> None:
     assert judged(*data_set(seed, effect=0.0)).verdict.verdict == "not shown"
 
 
-def test_a_hearing_system_is_said_to_read() -> None:
-    pairs, controls = data_set(0, effect=0.3)
-    found = judged(pairs, controls)
+@pytest.fixture(scope="module")
+def hearing() -> Judgement:
+    return judged(*data_set(0, effect=0.3))
+
+
+def test_a_hearing_system_is_said_to_read(hearing: Judgement) -> None:
+    found = hearing
     assert found.verdict.verdict == "reads EEG"
     assert all(one.share.low > one.chance for one in found.identification)
 
@@ -83,8 +87,8 @@ def test_selections_are_judged_by_trials() -> None:
     assert judged(noise, {"noise": noise}, Claim("selections")).verdict.verdict == "not shown"
 
 
-def test_summary_and_lines_hold_the_contract() -> None:
-    found = judged(*data_set(0, effect=0.3))
+def test_summary_and_lines_hold_the_contract(hearing: Judgement) -> None:
+    found = hearing
     last = summary(found, how="basic")
     assert {"type", "wer", "cer", "bleu", "interval", "controls", "verdict", "reasons"} <= set(last)
     assert last["type"] == "summary"

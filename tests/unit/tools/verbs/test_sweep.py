@@ -232,7 +232,7 @@ def test_decisions_of_one_kind_are_swept_all_the_same(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_a_damaged_file_of_rows_is_refused_or_read(

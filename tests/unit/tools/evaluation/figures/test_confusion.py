@@ -23,7 +23,7 @@ def found_in(rows: list[Row]) -> Confusion:
     return found
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(selections())
 def test_figures_of_selections_are_scikit_learns(rows: list[Row]) -> None:
     found = found_in(rows)

@@ -26,7 +26,7 @@ from tools.evaluation.rows import Row
 HEADER = "threshold,mcc,accuracy,precision,recall,f1,fnr,fpr,tp,tn,fp,fn"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(selections(most=25))
 def test_every_threshold_has_scikit_learns_figures(rows: list[Row]) -> None:
     found = decisions(rows)

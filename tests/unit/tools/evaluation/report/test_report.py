@@ -177,7 +177,7 @@ def test_text_from_outside_does_nothing(text: str, tmp_path: Path) -> None:
     assert " ".join(shown.split()) in found.text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(max_size=6), min_size=3, max_size=12), st.data())
 def test_any_text_leaves_the_page_whole(said: list[str], data: st.DataObject) -> None:
     import tempfile

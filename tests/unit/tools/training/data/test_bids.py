@@ -77,7 +77,7 @@ def test_a_row_of_another_width_is_told(tmp_path: Path) -> None:
     assert found.faults == ("line 3 has 2 cells, wanted 3",)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300) | st.text('onset\tdurai_yp:\n\r"01.en/', max_size=300))
 def test_any_bytes_are_read_or_refused_in_one_sentence(
     tmp_path_factory: pytest.TempPathFactory, data: bytes | str
