@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.model import Model
+    from pipeline.seq2seq import Stepper
     from runtime.engine import Engine
     from tools.compression.timing import Timed
     from tools.evaluation.resampling import Interval, Table
@@ -110,7 +112,9 @@ def race(
     engines = {name: open_engine(path) for name, path in paths.items()}
     if windows is None:
         windows = windows_of(next(iter(engines.values())), sessions)
-    runners: dict[str, Timed] = {name: _Hop(engine) for name, engine in engines.items()}
+    runners: dict[str, Timed] = {
+        name: Hop(engine.model(), engine.stepper()) for name, engine in engines.items()
+    }
     runners |= others or {}
     with progress("timing", total=n_blocks * len(runners)) as bar:
         taken = time_blocks(runners, windows, n_blocks=n_blocks, n_windows=n_windows, on_block=bar)
@@ -129,17 +133,17 @@ def race(
     return found
 
 
-class _Hop:
+class Hop:
     """The model's own part of a hop: a call, and some steps of writing where it writes so."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._model = engine.model()
-        self._stepper = engine.stepper()
+    def __init__(self, model: Model, stepper: Stepper | None) -> None:
+        self._model, self._stepper = model, stepper
         if self._stepper is not None:
             self._tokens = draw_tokens(self._stepper, n=1, n_steps=N_STEPS)[0]  # (S, R)
             self._parents = np.arange(self._stepper.n_rows, dtype=np.int64)
 
     def run(self, window: NDArray[np.float32]) -> None:
+        """Hear one window (n_samples, n_inputs)."""
         found = self._model.run(window)
         if self._stepper is None:
             return

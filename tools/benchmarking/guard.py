@@ -1,0 +1,84 @@
+"""Whether a backend errs more than the bundle as it is, by more than is allowed; or who can tell.
+
+Both wrote of the same EEG, so what both find hard does not count. A drop is allowed where its upper
+bound is, and too large where its lower bound is; in between there are too few texts to tell. What
+was never seen among n units may still happen to 3 / n of them (Hanley & Lippman-Hand 1983), and of
+a handful of texts a bootstrap says nothing: both keep a short look from passing as a proof.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tools.benchmarking.results import Accuracy
+from tools.evaluation.resampling import Resampling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tools.benchmarking.results import Verdict
+    from tools.evaluation.edits import Unit
+
+LEAST_TEXTS = 10
+NEVER_SEEN = 3.0
+
+
+class Guard:
+    """Judges backends by the errors of each text or trial.
+
+    Args:
+        references: what was meant, by row.
+        people: who meant it.
+        sizes: units of each row.
+        unit: what is counted.
+        max_drop: what is allowed, as a share of 1.
+    """
+
+    def __init__(
+        self,
+        references: Sequence[str],
+        people: Sequence[str],
+        sizes: NDArray[np.int64],
+        *,
+        unit: Unit,
+        max_drop: float,
+    ) -> None:
+        drawn = range(len(references)) if unit == "selections" else references
+        self._resampling = Resampling(list(drawn), people)
+        self._sizes, self._max_drop = sizes, max_drop
+
+    def judge(self, wrong: NDArray[np.int64], own: NDArray[np.int64]) -> Accuracy:
+        """Return how a backend with ``wrong`` errors by row compares with the bundle's ``own``."""
+        one, other = (self._resampling.table(errors, self._sizes) for errors in (wrong, own))
+        error = self._resampling.interval(one)
+        more = self._resampling.difference(one, other, level=0.9)
+        unseen = 0.0 if wrong is own else NEVER_SEEN / float(self._sizes.sum())
+        high, low = max(more.high, more.estimate + unseen), min(more.low, more.estimate)
+        verdict, n_wanted = self._verdict(more.estimate, low, high)
+        return Accuracy(
+            error=error.estimate,
+            error_95=(error.low, error.high),
+            more=more.estimate,
+            more_low=low,
+            more_high=high,
+            verdict="within" if wrong is own else verdict,
+            n_wanted=None if wrong is own else n_wanted,
+            wrong=tuple(wrong.tolist()),
+        )
+
+    def _verdict(self, more: float, low: float, high: float) -> tuple[Verdict, int | None]:
+        n_units, n_texts = int(self._sizes.sum()), self._resampling.n_texts
+        is_enough = n_texts >= LEAST_TEXTS
+        if is_enough and high < self._max_drop:
+            return "within", None
+        if is_enough and low > self._max_drop:
+            return "beyond", None
+        if more >= self._max_drop:
+            return "cannot tell", None
+        room = self._max_drop - more
+        n_wanted = n_units * max(((high - more) / room) ** 2, LEAST_TEXTS / n_texts)
+        return "cannot tell", math.ceil(max(n_wanted, NEVER_SEEN / room))
