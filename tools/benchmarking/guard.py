@@ -58,27 +58,37 @@ class Guard:
         more = self._resampling.difference(one, other, level=0.9)
         unseen = 0.0 if wrong is own else NEVER_SEEN / float(self._sizes.sum())
         high, low = max(more.high, more.estimate + unseen), min(more.low, more.estimate)
-        verdict, n_wanted = self._verdict(more.estimate, low, high)
+        verdict: Verdict = self._verdict(low, high)
+        if wrong is own:
+            verdict = "within"
+        n_wanted = None
+        if verdict == "cannot tell":
+            n_wanted = self._n_wanted(more.estimate, more.high - more.estimate)
         return Accuracy(
             error=error.estimate,
             error_95=(error.low, error.high),
             more=more.estimate,
             more_low=low,
             more_high=high,
-            verdict="within" if wrong is own else verdict,
-            n_wanted=None if wrong is own else n_wanted,
+            verdict=verdict,
+            n_wanted=n_wanted,
             wrong=tuple(wrong.tolist()),
         )
 
-    def _verdict(self, more: float, low: float, high: float) -> tuple[Verdict, int | None]:
-        n_units, n_texts = int(self._sizes.sum()), self._resampling.n_texts
-        is_enough = n_texts >= LEAST_TEXTS
-        if is_enough and high < self._max_drop:
-            return "within", None
-        if is_enough and low > self._max_drop:
-            return "beyond", None
-        if more >= self._max_drop:
-            return "cannot tell", None
-        room = self._max_drop - more
-        n_wanted = n_units * max(((high - more) / room) ** 2, LEAST_TEXTS / n_texts)
-        return "cannot tell", math.ceil(max(n_wanted, NEVER_SEEN / room))
+    def _verdict(self, low: float, high: float) -> Verdict:
+        if self._resampling.n_texts < LEAST_TEXTS:
+            return "cannot tell"
+        if high < self._max_drop:
+            return "within"
+        return "beyond" if low > self._max_drop else "cannot tell"
+
+    def _n_wanted(self, more: float, half: float) -> int | None:
+        """Return units that would tell, if the drop stays what it is; None where it is too large.
+
+        A bound that is ``half`` above it comes closer with the root of the units.
+        """
+        room, n_units = self._max_drop - more, int(self._sizes.sum())
+        if room <= 0.0:
+            return None
+        few = max(1.0, LEAST_TEXTS / self._resampling.n_texts)
+        return math.ceil(max(n_units * (half / room) ** 2, NEVER_SEEN / room, n_units * few))

@@ -187,8 +187,9 @@ def _constant_error(reels: Sequence[Reel], unit: Unit, training: Sequence[str]) 
     """Return the error of always saying what is best without any EEG."""
     references = [item.reference for reel in reels for item in reel.items]
     if training and unit != "selections":
-        said = [best_constant(training, unit)] * len(references)
+        texts = [[best_constant(training, unit)] * len(references)]
     else:
         known = baseline_texts(references, unit, training=training)
-        said = next(texts for name, texts in known.items() if name.startswith("constant"))
-    return float(edits(references, said, unit).sum() / sizes(references, unit).sum())
+        texts = [said for name, said in known.items() if name.startswith(("constant", "empty"))]
+    size = sizes(references, unit).sum()
+    return min(float(edits(references, said, unit).sum() / size) for said in texts)

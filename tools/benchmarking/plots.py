@@ -39,7 +39,7 @@ def _latency(result: Result, path: Path) -> None:
             _bar(axis, place, row, colour, at_ms=slowest)
         axis.set_yticks(range(len(rows)), [_label(row, names) for row in rows])
         axis.set_xlim(0.0, 1.28 * slowest)
-        axis.invert_yaxis()
+        axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_xlabel("milliseconds: bar p50, line to p99, cross mean")
         axis.spines[["top", "right"]].set_visible(False)
 
@@ -72,7 +72,10 @@ def _accuracy(result: Result, path: Path) -> None:
     with picture(path, n_rows=1, n_columns=1, height_in=7.5, title=title) as axes:
         axis = axes[0, 0]
         for k, name in enumerate(names):
-            _points(axis, result.rows_of(name), COLOURS[k % len(COLOURS)], name=name)
+            _points(
+                axis, result.rows_of(name), COLOURS[k % len(COLOURS)], name=_named(result, name)
+            )
+            _allowed(axis, result, name, COLOURS[k % len(COLOURS)])
         axis.set_xlabel("99th percentile of a call of the model, milliseconds")
         axis.set_ylabel(_error_axis(result) if has_errors else "best symbols that differ")
         axis.set_xlim(left=0.0)
@@ -107,6 +110,19 @@ def _points(axis: Any, rows: list[Row], colour: str, *, name: str) -> None:
             color=colour,
             arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.4},
         )
+
+
+def _named(result: Result, name: str) -> str:
+    constant = result.bundle(name).constant_error
+    return name if constant is None else f"{name} (always saying the same: {constant:.1%})"
+
+
+def _allowed(axis: Any, result: Result, name: str, colour: str) -> None:
+    """Draw the error that is allowed."""
+    own = result.rows_of(name)[0]
+    if own.accuracy is not None:
+        at, said = own.accuracy.error + result.max_drop, f"{result.max_drop:.1%} more than itself"
+        axis.axhline(at, color=colour, linewidth=1, linestyle=":", label=said)
 
 
 def _error_axis(result: Result) -> str:

@@ -212,9 +212,31 @@ def read_result(path: Path) -> Result:
             f"{file}: version {version} needs a newer eegscribe, this one reads up to {VERSION}"
         )
     try:
-        return msgspec.convert(found, Result)
-    except msgspec.ValidationError as error:
+        result = msgspec.convert(found, Result)
+        _check(result)
+    except (msgspec.ValidationError, ValueError) as error:
         raise RecordingError(f"{file}: {error}; wanted the result of a bench") from None
+    return result
+
+
+def _check(result: Result) -> None:
+    """Refuse figures that contradict each other.
+
+    Raises:
+        ValueError: the first contradiction found.
+    """
+    timed = [("yardstick", result.yardstick)]
+    timed += [(f"{row.bundle} {row.backend}", row.blocks) for row in result.rows if row.blocks]
+    for name, found in timed:
+        for figures in (found.mean, found.p50, found.p99):
+            if len(figures) != result.n_blocks or not all(0.0 < v < np.inf for v in figures):
+                raise ValueError(f"{name}: wanted {result.n_blocks} times above 0")
+    sizes = {bundle.name: bundle.unit_sizes for bundle in result.bundles}
+    for row in result.rows:
+        if row.bundle not in sizes:
+            raise ValueError(f"{row.backend}: bundle {row.bundle!r} is not among the bundles")
+        if row.accuracy is not None and len(row.accuracy.wrong) != len(sizes[row.bundle]):
+            raise ValueError(f"{row.bundle} {row.backend}: wanted errors of every text")
 
 
 def _file(path: Path) -> Path:
