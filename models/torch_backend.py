@@ -30,13 +30,17 @@ class TorchModel:
     def __init__(self, call: Callable[..., Any], state: tuple[Any, ...]) -> None:
         self._call, self._first = call, state
         self._state = state
+        self._input = np.zeros((1, 0, 0), dtype=np.float32)  # its own: windows may be read-only
 
     def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the output for one window; see :class:`models.model.Model`."""
         import torch
 
+        if self._input.shape[1:] != window.shape:
+            self._input = np.empty((1, *window.shape), dtype=np.float32)
+        self._input[0] = window
         with torch.inference_mode():
-            given = self._call(torch.from_numpy(window[np.newaxis]), *self._state)
+            given = self._call(torch.from_numpy(self._input), *self._state)
         output, *following = given if isinstance(given, tuple | list) else (given,)
         self._state = tuple(following)
         found: NDArray[np.float32] = output[0].float().numpy()

@@ -19,8 +19,7 @@ from tools.verbs.simulate import write_xdf
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ("network.n_hidden=24", "network.n_features=32", "network.n_layers=2")
-WRITES = ("network.n_width=32", "network.n_inner=48", "network.n_layers=1", "network.n_features=32")
+SMALL = ("network.n_hidden=24", "network.n_features=32", "network.n_layers=1", "data.held_out=0.3")
 QUICK = ("--blocks", "5", "--windows", "4")
 PNG = b"\x89PNG"
 
@@ -33,17 +32,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def trained(recording: Path, name: str, recipe: str, changes: tuple[str, ...]) -> Path:
-    path = recording.with_name(name)
-    words = [word for change in (*changes, "data.held_out=0.3") for word in ("--set", change)]
-    words += ["--recipe", recipe, "--steps", "2", "--batch", "2", "--out", str(path)]
-    assert main(["train", str(recording), *words]) == 0
-    return path
-
-
 @pytest.fixture(scope="module")
 def gru(recording: Path) -> Path:
-    return trained(recording, "gru.eegb", "gru-ctc", SMALL)
+    path = recording.with_name("gru.eegb")
+    words = [word for change in SMALL for word in ("--set", change)]
+    words += ["--recipe", "gru-ctc", "--steps", "2", "--batch", "2", "--out", str(path)]
+    assert main(["train", str(recording), *words]) == 0
+    return path
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -86,23 +81,6 @@ def test_every_backend_is_a_row_that_ran_or_says_why(
     for picture in ("latency.png", "accuracy.png"):
         assert (out / picture).read_bytes().startswith(PNG)
     assert "ab" not in json.dumps(bundle["unit_sizes"])
-
-
-def test_a_network_that_writes_is_timed_with_its_steps(
-    recording: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = trained(recording, "transformer.eegb", "transformer", WRITES)
-    words = ["--backends", "onnx-int8,torch-eager,torch-export", "--json"]
-    assert main(["bench", str(path), *QUICK, *words]) == 0
-    rows, summary = told(capsys)
-    assert list(rows) == ["onnx-float32", "onnx-int8", "torch-eager", "torch-export"]
-    assert "holds the encoder alone" in rows["torch-export"]["missing"]
-    assert rows["torch-eager"]["agreement"]["estimate"] > 0.99
-    assert rows["onnx-int8"]["notes"] == [
-        "ranges row by row, as there is nothing to measure them on"
-    ]
-    assert all(row["accuracy"] is None for row in rows.values())
-    assert summary["bundles"][0]["data"] == "golden"
 
 
 def test_bundles_stand_side_by_side_and_a_later_run_is_compared(

@@ -2,8 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
+from models.families import build
+from models.weights import WEIGHTS, pack
 from pipeline.errors import BundleError, UsageError
 from runtime.engine import open_engine
 from tests.bundles import make_bundle
@@ -49,6 +52,28 @@ def test_a_bundle_without_weights_has_no_torch_and_says_so(tmp_path: Path):
     found = open_backend("torch-eager", given(tmp_path))
     assert isinstance(found, str)
     assert "holds no weights.safetensors" in found
+
+
+def test_a_network_that_writes_has_its_step_decoder_in_torch_and_in_no_exported_file(
+    tmp_path: Path,
+):
+    made = given(tmp_path, "seq2seq")
+    shape = {"n_inputs": 4, "n_symbols": 5, "n_width": 16, "n_inner": 16, "n_heads": 2}
+    origin, weights = pack("transformer", build("transformer", {**shape, "n_layers": 1}))
+    bundle = Bundle(
+        replace(made.bundle.manifest, network=origin),
+        made.bundle.sha256,
+        {**made.bundle.files, WEIGHTS: weights},
+    )
+    made = Given(bundle, made.material, tmp_path)
+    found = open_backend("torch-eager", made)
+    assert isinstance(found, Opened)
+    assert found.stepper is not None
+    best = best_symbols(found, made.material.windows)
+    assert np.array_equal(best, best_symbols(found, made.material.windows))
+    refused = open_backend("torch-export", made)
+    assert isinstance(refused, str)
+    assert "holds the encoder alone" in refused
 
 
 def test_a_small_network_has_no_layer_for_whole_numbers(tmp_path: Path):
