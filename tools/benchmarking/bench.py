@@ -229,7 +229,14 @@ def _rows(entry: Entry, taken: dict[Key, NDArray[np.float64]], asked: Asked) -> 
     references = material.references
     if references:
         counted, unit = sizes(references, material.unit), material.unit
-        guard = Guard(references, material.people, counted, unit=unit, max_drop=asked.max_drop)
+        guard = Guard(
+            references,
+            material.people,
+            counted,
+            unit=unit,
+            max_drop=asked.max_drop,
+            constant_error=material.constant_error,
+        )
         wrong = {name: edits(references, one.said, unit) for name, one in entry.written.items()}
     rows = []
     for name, backend in entry.backends.items():

@@ -3,7 +3,8 @@
 Both wrote of the same EEG, so what both find hard does not count. A drop is allowed where its upper
 bound is, and too large where its lower bound is; in between there are too few texts to tell. What
 was never seen among n units may still happen to 3 / n of them (Hanley & Lippman-Hand 1983), and of
-a handful of texts a bootstrap says nothing: both keep a short look from passing as a proof.
+a handful of texts a bootstrap says nothing: both keep a short look from passing as a proof. Of a
+bundle that errs as much as a constant text does, nothing can be lost, so nothing is proven either.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Guard:
         sizes: units of each row.
         unit: what is counted.
         max_drop: what is allowed, as a share of 1.
+        constant_error: of always saying the same, None where nobody knows.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class Guard:
         *,
         unit: Unit,
         max_drop: float,
+        constant_error: float | None = None,
     ) -> None:
         drawn = range(len(references)) if unit == "selections" else references
         self._resampling = Resampling(list(drawn), people)
-        self._sizes, self._max_drop = sizes, max_drop
+        self._sizes, self._max_drop, self._constant_error = sizes, max_drop, constant_error
 
     def judge(self, wrong: NDArray[np.int64], own: NDArray[np.int64]) -> Accuracy:
         """Return how a backend with ``wrong`` errors by row compares with the bundle's ``own``."""
@@ -58,11 +61,12 @@ class Guard:
         more = self._resampling.difference(one, other, level=0.9)
         unseen = 0.0 if wrong is own else NEVER_SEEN / float(self._sizes.sum())
         high, low = max(more.high, more.estimate + unseen), min(more.low, more.estimate)
-        verdict: Verdict = self._verdict(low, high)
+        is_reading = self._constant_error is None or other.rate < self._constant_error
+        verdict: Verdict = self._verdict(low, high) if is_reading else "cannot tell"
         if wrong is own:
             verdict = "within"
         n_wanted = None
-        if verdict == "cannot tell":
+        if verdict == "cannot tell" and is_reading:
             n_wanted = self._n_wanted(more.estimate, more.high - more.estimate)
         return Accuracy(
             error=error.estimate,

@@ -176,4 +176,10 @@ def _notes(rows: list[Row], bundle: Benched) -> list[str]:
         for note in row.notes:
             rows_by_note.setdefault(note, []).append(row.backend)
     told = [f"* {', '.join(names)}: {note}" for note, names in rows_by_note.items()]
+    own, constant = rows[0].accuracy, bundle.constant_error
+    if own is not None and constant is not None and own.error >= constant:
+        told.append(
+            f"{bundle.own} errs as much as always saying the same: nothing can be lost, and no drop"
+            " can be told"
+        )
     return ["", *told, *bundle.notes] if told or bundle.notes else []

@@ -57,6 +57,17 @@ def test_a_handful_of_texts_proves_nothing_however_long():
         assert guard(LEAST_TEXTS - 1, 5000).judge(found, own).verdict == "cannot tell"
 
 
+def test_of_a_bundle_that_reads_nothing_nobody_can_tell():
+    texts, sizes = [f"text {k}" for k in range(100)], np.full(100, 30)
+    silent = Guard(
+        texts, texts, sizes, unit="characters", max_drop=0.005, constant_error=0.8
+    )  # fmt: skip
+    for n_each, wanted in ((30, "cannot tell"), (24, "cannot tell"), (3, "within")):
+        own = np.full(100, n_each)
+        found = silent.judge(own.copy(), own)
+        assert (found.verdict, found.n_wanted) == (wanted, None)
+
+
 def test_trials_are_drawn_one_by_one():
     own = errors(64, 1)
     found = guard(64, 1, unit="selections").judge(own.copy(), own)

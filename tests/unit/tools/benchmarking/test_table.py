@@ -66,6 +66,13 @@ def test_a_drop_is_marked_and_chance_and_simulation_are_said():
     assert "SIMULATED" in row(lines, RIGHT, under=RIGHT)
 
 
+def test_a_bundle_that_reads_nothing_is_said_to():
+    deaf = benched(constant_error=0.0)
+    said = "\n".join(printed(result(MEDIANS, seed=1, bundle=deaf)))
+    assert "onnx-float32 errs as much as always saying the same" in said
+    assert "errs as much" not in "\n".join(printed(result(MEDIANS, seed=1)))
+
+
 def test_without_texts_nobody_can_tell():
     silent = benched(data="golden", unit_sizes=(), constant_error=None)
     found = result(MEDIANS, seed=1, bundle=silent)
