@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tools.benchmarking.comparison import LEAST
+
 if TYPE_CHECKING:
     from tools.benchmarking.comparison import Comparison, Pair, Timing
 
@@ -24,7 +26,7 @@ def lines(found: Comparison, *, earlier: str, later: str) -> list[str]:
     ]
     if found.pairs:
         told += [HEADER, *(_pair(pair) for pair in found.pairs)]
-        told += ["", *(line for pair in found.pairs for line in _errors(pair)), _counted(found)]
+        told += ["", *(line for pair in found.pairs for line in _errors(pair)), *_counted(found)]
     else:
         told.append("no backend of any bundle was timed in both")
     told += [f"only in {earlier}: {row}" for row in found.only_earlier]
@@ -32,9 +34,13 @@ def lines(found: Comparison, *, earlier: str, later: str) -> list[str]:
 
 
 def _machine(low: float, high: float) -> str:
-    if high < 1.0:
+    if high < 1.0 - LEAST:
         return "the machine itself was faster"
-    return "the machine itself was slower" if low > 1.0 else "the machine was as fast as before"
+    return (
+        "the machine itself was slower"
+        if low > 1.0 + LEAST
+        else "the machine was as fast as before"
+    )
 
 
 def _pair(pair: Pair) -> str:
@@ -46,7 +52,7 @@ def _timing(one: Timing) -> str:
     times = f"{one.earlier_ms:.3f} > {one.later_ms:.3f}"
     between = f"{one.ratio:.2f} [{one.low:.2f}, {one.high:.2f}]"
     mark = MARKED.get(one.change, f"  {one.change}")
-    return f"{times:>17}{between:>22}{mark:10}"
+    return f"{times:>17}{between:>22}{mark:11}"
 
 
 def _errors(pair: Pair) -> list[str]:
@@ -59,13 +65,19 @@ def _errors(pair: Pair) -> list[str]:
     ]
 
 
-def _counted(found: Comparison) -> str:
+def _counted(found: Comparison) -> list[str]:
     changes = [timing.change for pair in found.pairs for timing in pair.timings]
     n_beyond = sum(change in {"faster", "slower"} for change in changes)
-    return (
-        f"{n_beyond} of {len(changes)} times differ beyond noise: by their blocks, and measured by"
-        " each run's yardstick too"
-    )
+    lines = [
+        f"{n_beyond} of {len(changes)} times differ beyond noise: by more than {LEAST:.0%}, by"
+        " their blocks, and in each run's yardsticks too"
+    ]
+    if "disturbed" in changes:
+        lines.append(
+            "disturbed: other processes held up even the yardstick, so that a 99th percentile is"
+            " theirs"
+        )
+    return lines
 
 
 def told(found: Comparison, *, earlier: str, later: str) -> dict[str, Any]:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tools.benchmarking.results import Blocks
     from tools.compression.timing import Timed
 
 YARDSTICK = ("", "yardstick")
+DISTURBED = 3.0
+"""Times its median that the yardstick's 99th percentile is at most where no one else disturbs."""
 
 Key = tuple[str, str]
 """A bundle's name and a backend's."""
@@ -71,6 +74,11 @@ def race(
         own = (sum(os.times()[:4]) - own_s) / max(time.monotonic() - began_s, 1e-9)
         others = max(0.0, machine.busy_share(since=ticks) * (os.cpu_count() or 1) - own)
     return {names[name]: times for name, times in taken.items()}, others
+
+
+def is_disturbed(yardstick: Blocks) -> bool:
+    """Say whether other processes held up even the yardstick, in half of all blocks or more."""
+    return float(np.median(yardstick.p99)) > DISTURBED * float(np.median(yardstick.p50))
 
 
 def _ticks() -> tuple[int, int] | None:

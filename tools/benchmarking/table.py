@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools import machine
+from tools.benchmarking.racing import is_disturbed
 from tools.evaluation.edits import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ def table(result: Result) -> list[str]:
     lines = [machine.show(result.machine)]
     if result.others_busy is not None:
         lines.append(f"meanwhile  other processes kept {result.others_busy:.1f} cores busy")
+    if is_disturbed(result.yardstick):
+        lines.append(
+            "disturbed  other processes held up even a fixed piece of work: 99th percentiles are"
+            " theirs"
+        )
     for bundle in result.bundles:
         rows = result.rows_of(bundle.name)
         lines += ["", *_bundle(result, bundle, rows)]

@@ -24,8 +24,8 @@ Every report is compared with the first one. Where both wrote for the same rows 
 and reference) they are drawn together, else each for itself, which sees less.
 
 Results of bench (folders, or bench.json) are compared likewise, row by row of the same bundle and
-backend. A time is marked where it differs by its blocks and also when each run is measured by the
-yardstick that it timed beside; other machines, libraries and data are said first."""
+backend. A time is marked where it differs by more than 5 %, by its blocks, and also when each run
+is measured by the yardstick timed beside it; other machines, libraries and data are said first."""
 
 
 def add_parser(verbs: Any) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from tests.bench_results import SIZES, TEXTS, benched, result
 from tools.benchmarking.comparison import compare
@@ -76,6 +77,24 @@ def test_a_bundle_of_another_name_is_known_by_its_digest_and_a_strange_one_is_no
     strange = compare(one, result(NAMES, seed=2, bundle=benched(name="c", sha256="3" * 64)))
     assert strange.pairs == ()
     assert "no backend" in "\n".join(lines(strange, earlier="a", later="b"))
+
+
+def test_where_even_the_yardstick_was_held_up_a_tail_is_nobodys():
+    one, other = (result(NAMES, seed=seed, machine=1.0) for seed in (1, 2))
+    held_up = tuple(80.0 * p50 for p50 in other.yardstick.p50)
+    yardstick = replace(other.yardstick, p99=held_up)
+    slow = result({name: 2 * ms for name, ms in NAMES.items()}, seed=2)
+    found = compare(one, replace(slow, yardstick=yardstick))
+    assert all(both == ["slower", "disturbed"] for both in changes(found).values())
+    assert lines(found, earlier="a", later="b")[-1].startswith("disturbed: other processes")
+
+
+def test_less_than_processes_differ_by_chance_is_no_change():
+    found = compare(*(result(NAMES, seed=1, n_blocks=20) for _ in range(2)))
+    assert all(timing.ratio == 1.0 for pair in found.pairs for timing in pair.timings)
+    slower = {name: 1.04 * ms for name, ms in NAMES.items()}
+    found = compare(result(NAMES, seed=1), result(slower, seed=1))  # the very same noise
+    assert all(set(both) == {"within noise"} for both in changes(found).values())
 
 
 def test_few_blocks_mark_nothing():

@@ -73,6 +73,14 @@ def test_a_bundle_that_reads_nothing_is_said_to():
     assert "errs as much" not in "\n".join(printed(result(MEDIANS, seed=1)))
 
 
+def test_a_machine_that_others_keep_busy_is_said_to_be_disturbed():
+    found = result(MEDIANS, seed=1)
+    assert not any(line.startswith("disturbed") for line in printed(found))
+    held_up = msgspec.structs.replace(found.yardstick, p99=(4.0,) * 20)
+    lines = printed(msgspec.structs.replace(found, yardstick=held_up))
+    assert any(line.startswith("disturbed") for line in lines)
+
+
 def test_without_texts_nobody_can_tell():
     silent = benched(data="golden", unit_sizes=(), constant_error=None)
     found = result(MEDIANS, seed=1, bundle=silent)
