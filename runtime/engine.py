@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
     from onnxruntime import InferenceSession
 
+    from models.model import Model
     from models.providers import ProviderChoice
     from pipeline.chain import Scorer
     from pipeline.ctc_lexicon import Words
     from pipeline.language_model import LanguageModel
+    from pipeline.seq2seq import Stepper
     from pipeline.spec import PipelineSpec
     from runtime.source import StreamInfo
 
@@ -90,13 +92,13 @@ class Engine:
                 raise UsageError(f"--set: {error}") from None
             raise BundleError(f"{manifest.name}: pipeline: {error}") from None
 
-    def model(self) -> OnnxModel:
+    def model(self) -> Model:
         """Return the bundle's model with a fresh state, warm."""
         model = OnnxModel(self.session, self.bundle.manifest.model)
         model.warm_up()
         return model
 
-    def stepper(self) -> OnnxStepper | None:
+    def stepper(self) -> Stepper | None:
         """Return the step decoder of a ``seq2seq`` head, warm; None where there is none."""
         stepper = _stepper(self.bundle, self.step_session)
         if stepper is not None:

@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.bench import machine
 from tests.bench.command import RESULTS, write_json
+from tools import machine
 
 BENCHES = {
     "latency": "sample pushed into LSL to message at a subscriber, beside two peers",

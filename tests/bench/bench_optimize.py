@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import torch
 
-from tests.bench import machine
 from tests.bench.command import RESULTS, bench_main
 from tests.bench.trained import trained
+from tools import machine
 from tools.compression.optimizing.asked import Asked
 from tools.compression.optimizing.optimize import Optimizing
 from tools.compression.optimizing.report import EAGER, SCRATCH, OptimizeReport, table, walk_lines

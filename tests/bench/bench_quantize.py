@@ -18,9 +18,9 @@ from models.export import Exported, export_ctc
 from models.families import build
 from models.onnx_backend import OnnxModel, open_session
 from models.quantization.probe import Files, Probe
-from tests.bench import machine
 from tests.bench.command import bench_main
 from tests.bench.tables import table
+from tools import machine
 from tools.compression.eager import EagerHop
 from tools.compression.quantizing.files import uniform
 from tools.compression.timing import percentiles_ms, ratio, time_blocks

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.bench import machine
 from tests.bench.command import bench_main
 from tests.bench.headset import START_S, pushing
 from tests.bench.processes import Process, daemon, free_endpoint, module, write_config
 from tests.bench.simulated_speech import Language
 from tests.bench.subscriber import COLUMNS
 from tests.bench.tables import spread, spread_table
+from tools import machine
 
 N_FEATURES, N_DAYS = 512, 45
 N_WORDS = 20_000

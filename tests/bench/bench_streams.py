@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench import machine
 from tests.bench.command import bench_main
 from tests.bench.headset import new_source_id
 from tests.bench.processes import Process, daemon, free_endpoint, module
 from tests.bench.reference_bundle import write_reference
 from tests.bench.subscriber import COLUMNS, STAGES
 from tests.bench.tables import spread, spread_table
+from tools import machine
 
 N_STREAMS = 32
 HOP_MS = 200

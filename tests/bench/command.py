@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import machine
 from tests.bench.processes import REPO
+from tools import machine
 
 RESULTS = REPO / "bench-results"
 

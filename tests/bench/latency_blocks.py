@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.bench import machine
 from tests.bench.headset import START_S, PushedStream
 from tests.bench.peers import peers_python
 from tests.bench.processes import REPO, Process, daemon, free_endpoint, module, write_config
 from tests.bench.reference_bundle import RATE_HZ, write_reference
 from tests.bench.subscriber import COLUMNS, STAGES
+from tools import machine
 
 if TYPE_CHECKING:
     from pathlib import Path

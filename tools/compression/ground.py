@@ -20,6 +20,7 @@ from tools.compression.race import windows_of
 from tools.evaluation.passes.decoding import decode
 from tools.evaluation.passes.decodings import primary_unit
 from tools.evaluation.passes.reel import read_reel
+from tools.packaging.real_windows import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.bundle import Bundle
-    from pipeline.chain import Scorer
-    from pipeline.values import Samples
     from runtime.engine import Engine
     from tools.evaluation.passes.reel import Reel
     from tools.training.evaluation import HeldOut
@@ -193,13 +192,13 @@ class RecordedGround:
         return RecordedGround(self._engine, self._first, judged, taken)
 
     def _heard(self, reel: Reel) -> NDArray[np.float32]:
-        listener = _Listener(self._engine.model())
+        listener = Listener(self._engine.model())
         chain = self._engine.chain(model=listener, marker_names=reel.marker_names)
         for chunk in reel.chunks:
             chain.push(reel.samples[chunk.first : chunk.stop], chunk.markers, chunk.events)
-        if not listener.windows:
+        if not listener.heard:
             raise RecordingError(f"{reel.path}: gives no window, wanted a longer recording")
-        return np.stack(listener.windows)
+        return np.stack(listener.heard)
 
 
 def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
@@ -247,21 +246,6 @@ class GoldenGround:
             BundleError: always.
         """
         raise BundleError("no recordings to search and confirm on, wanted some, or --simulate")
-
-
-class _Listener:
-    """A model that keeps what it hears."""
-
-    def __init__(self, model: Scorer) -> None:
-        self._model = model
-        self.windows: list[NDArray[np.float32]] = []
-
-    def run(self, window: Samples) -> NDArray[np.float32]:
-        self.windows.append(np.array(window, dtype=np.float32))
-        return self._model.run(window)
-
-    def reset(self) -> None:
-        self._model.reset()
 
 
 def most_windows(bundle: Bundle) -> int:

@@ -45,12 +45,14 @@ Verdict = Literal["held", "lost", "cannot tell"]
 class Loss(Settings, frozen=True, kw_only=True):
     """How much higher an error rate is than the original's, and whether that is allowed.
 
-    ``bound`` is the one-sided 95 % upper bound; ``n_needed`` of the units that there were
-    ``n_units`` of would be enough to tell, if the difference is what it seems. ``constant`` is the
-    error rate of always saying the same: who errs as much has nothing to lose, and proves nothing.
+    ``bound`` and ``low`` are one-sided 95 % bounds, above and below; ``n_needed`` of the units that
+    there were ``n_units`` of would be enough to tell, if the difference is what it seems.
+    ``constant`` is the error rate of always saying the same, where it is known: who errs as much
+    has nothing to lose, and proves nothing.
     """
 
     more: float
+    low: float
     bound: float
     most: float
     n_units: int
@@ -58,7 +60,7 @@ class Loss(Settings, frozen=True, kw_only=True):
     verdict: Verdict
     n_needed: int | None = None
     original: float
-    constant: float
+    constant: float | None
 
     def said(self, unit: str) -> str:
         """Return it in words, ``unit`` as a plural."""
@@ -71,16 +73,18 @@ class Loss(Settings, frozen=True, kw_only=True):
             return f"below {self.most:.2%}"
         if self.verdict == "lost":
             return f"{self.most:.2%} is allowed"
-        if self.n_needed is None:
+        if self.constant is not None and self.original >= self.constant:
             return (
                 f"cannot tell: the original errs as much as always saying the same"
                 f" ({self.original:.1%} and {self.constant:.1%})"
             )
+        if self.n_needed is None:
+            return f"cannot tell whether below {self.most:.2%}, so far it is not"
         return f"cannot tell whether below {self.most:.2%}, it takes about {self.n_needed} {unit}"
 
 
 def judge_loss(
-    one: Table, original: Table, *, drawn: Resampling, most: float, constant: float
+    one: Table, original: Table, *, drawn: Resampling, most: float, constant: float | None
 ) -> Loss:
     """Return whether ``one`` was shown to make less than ``most`` more errors than ``original``.
 
@@ -93,25 +97,28 @@ def judge_loss(
         original: those of what it must not be worse than, over the same rows.
         drawn: the draws.
         most: absolute difference of error rates.
-        constant: the error rate of always saying the same.
+        constant: the error rate of always saying the same; None where nobody knows.
     """
     apart = drawn.rates(one) - drawn.rates(original)  # (n_draws,)
     n_units, more = int(one.sizes.sum()), one.rate - original.rate
     n_texts = drawn.n_texts
-    spread = max(0.0, float(np.nanquantile(apart, LEVEL)) - more) * _widening(n_texts)
+    low, high = (float(q) for q in np.nanquantile(apart, (1.0 - LEVEL, LEVEL)))
+    spread = max(0.0, high - more) * _widening(n_texts)
     unseen = UNSEEN * _typical(one, original) / n_units
-    bound = more + max(spread, unseen)
-    room = most - more
-    is_reading = original.rate < constant
-    verdict: Verdict = "lost" if room <= 0.0 else "cannot tell"
-    if bound < most and n_texts >= LEAST_TEXTS and is_reading:
+    bound, low = more + max(spread, unseen), more - max(0.0, more - low) * _widening(n_texts)
+    is_telling = n_texts >= LEAST_TEXTS and (constant is None or original.rate < constant)
+    verdict: Verdict = "cannot tell"
+    if is_telling and bound < most:
         verdict = "held"
-    n_needed = None
-    if verdict == "cannot tell" and is_reading:
+    elif is_telling and low > most:
+        verdict = "lost"
+    room, n_needed = most - more, None
+    if verdict == "cannot tell" and room > 0.0 and (constant is None or original.rate < constant):
         times = max((spread / room) ** 2, unseen / room, LEAST_TEXTS / n_texts)
         n_needed = math.ceil(n_units * times)
     return Loss(
         more=more,
+        low=low,
         bound=bound,
         most=most,
         n_units=n_units,

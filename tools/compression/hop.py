@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.bundle import Bundle
     from models.model import Model
+    from pipeline.seq2seq import Stepper
 
 N_STEPS = 12
 """Symbols that a hop writes while it is timed."""
@@ -31,7 +32,7 @@ class Hop:
         stepper: writes from that memory; None for a network that does not.
     """
 
-    def __init__(self, model: Model, stepper: OnnxStepper | None = None) -> None:
+    def __init__(self, model: Model, stepper: Stepper | None = None) -> None:
         self._model, self._stepper = model, stepper
         if stepper is not None:
             self._tokens = draw_tokens(stepper, n=1, n_steps=N_STEPS)[0]  # (S, R)

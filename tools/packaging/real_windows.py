@@ -39,7 +39,7 @@ def recorded_windows(engine: Engine, recordings: Sequence[Path]) -> NDArray[np.f
     for path in recordings:
         source = RecordingSource(path, channels=engine.spec.channels)
         check_fit(engine, source.open(None))
-        listener = _Listener(engine.model())
+        listener = Listener(engine.model())
         chain = engine.chain(model=listener)
         for batch in drain(source):
             chain.push(batch.samples, batch.markers, batch.events)
@@ -59,7 +59,7 @@ def golden_windows(bundle: Bundle) -> NDArray[np.float32]:
     return windows
 
 
-class _Listener:
+class Listener:
     """A model that keeps what it is given."""
 
     def __init__(self, model: Model) -> None:
@@ -67,8 +67,10 @@ class _Listener:
         self.heard: list[NDArray[np.float32]] = []
 
     def run(self, window: Samples) -> NDArray[np.float32]:
+        """Keep the window; see :class:`models.model.Model`."""
         self.heard.append(window.astype(np.float32, copy=True))
         return self._model.run(window)
 
     def reset(self) -> None:
+        """Forget the state, and nothing of what was heard."""
         self._model.reset()

@@ -6,17 +6,13 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from models.export import quiet
+from models.torch_backend import TorchModel
 from models.weights import unpack
 from pipeline.errors import EegscribeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from models.bundle import Bundle
 
@@ -25,29 +21,6 @@ COMPILERS = ("c++", "g++", "clang++")
 
 class ToolchainError(EegscribeError):
     """This machine lacks what the format needs."""
-
-
-class TorchModel:
-    """A callable of PyTorch behind the model port: samples and states in, output and states out."""
-
-    def __init__(self, call: Callable[..., Any], state: tuple[Any, ...]) -> None:
-        self._call, self._first = call, state
-        self._state = state
-
-    def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the output for one window; see :class:`models.model.Model`."""
-        import torch
-
-        with torch.inference_mode():
-            given = self._call(torch.from_numpy(window[np.newaxis]), *self._state)
-        output, *following = given if isinstance(given, tuple | list) else (given,)
-        self._state = tuple(following)
-        found: NDArray[np.float32] = output[0].float().numpy()
-        return found
-
-    def reset(self) -> None:
-        """Zero the state."""
-        self._state = self._first
 
 
 def eager(bundle: Bundle) -> tuple[Any, tuple[Any, ...], TorchModel]:

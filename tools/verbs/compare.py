@@ -1,4 +1,4 @@
-"""``eegscribe compare``: reports side by side, and which differences are beyond noise."""
+"""``eegscribe compare``: reports, or benches, side by side, and what differs beyond noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import RecordingError, UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,24 +18,29 @@ if TYPE_CHECKING:
 EXAMPLE = """examples:
   eegscribe compare report_old report_new
   eegscribe compare report_a report_b report_c --out compared.html
+  eegscribe compare bench_before bench_after
 
 Every report is compared with the first one. Where both wrote for the same rows (recording, samples
-and reference) they are drawn together, else each for itself, which sees less."""
+and reference) they are drawn together, else each for itself, which sees less.
+
+Results of bench (folders, or bench.json) are compared likewise, row by row of the same bundle and
+backend. A time is marked where it differs by more than 5 %, by its blocks, and also when each run
+is measured by the yardstick timed beside it; other machines, libraries and data are said first."""
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb's arguments."""
     parser = verbs.add_parser(
         "compare",
-        help="reports side by side, and which differences are beyond noise",
+        help="reports or benches side by side, and which differences are beyond noise",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
-        "reports", type=Path, nargs="+", metavar="DIR", help="folder of a report, two or more"
+        "reports", type=Path, nargs="+", metavar="DIR", help="of evaluate or bench, two or more"
     )
-    parser.add_argument("--out", type=Path, metavar="F.html", help="a page to write")
+    parser.add_argument("--out", type=Path, metavar="F.html", help="a page to write, of reports")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (%(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON lines, the last one a summary")
     parser.set_defaults(run=run)
@@ -43,12 +48,46 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    from tools.evaluation.report.comparison import compare, read_runs
+    from tools.benchmarking.results import is_result
 
     if len(options.reports) < 2:
         raise UsageError("compare: got 1 report, wanted two or more")
     if options.seed < 0:
         raise UsageError(f"--seed: got {options.seed}, wanted 0 or more")
+    are_benches = [is_result(path) for path in options.reports]
+    if all(are_benches):
+        return _benches(options)
+    if any(are_benches):
+        other = options.reports[are_benches.index(False)]
+        raise RecordingError(f"{other}: is no result of bench, wanted all of one kind")
+    return _reports(options)
+
+
+def _benches(options: Namespace) -> int:
+    from tools.benchmarking.comparison import compare
+    from tools.benchmarking.comparison_table import lines, told
+    from tools.benchmarking.results import read_result
+
+    if options.out is not None:
+        raise UsageError("--out: a page is of reports, wanted none for benches")
+    first, *others = [read_result(path) for path in options.reports]
+    found = []
+    for path, other in zip(options.reports[1:], others, strict=True):
+        names = {"earlier": str(options.reports[0]), "later": str(path)}
+        compared = compare(first, other, seed=options.seed)
+        found.append(told(compared, **names))
+        if options.json:
+            print(json.dumps({"type": "comparison", **found[-1]}))
+        else:
+            print("\n".join([*([""] if len(found) > 1 else []), *lines(compared, **names)]))
+    if options.json:
+        print(json.dumps({"type": "summary", "comparisons": found}))
+    return 0
+
+
+def _reports(options: Namespace) -> int:
+    from tools.evaluation.report.comparison import compare, read_runs
+
     runs = read_runs(options.reports)
     found = compare(runs, seed=options.seed)
     if options.out is not None:

@@ -44,8 +44,9 @@ def test_the_same_errors_in_few_characters_tell_nothing() -> None:
 
 
 def test_a_few_long_texts_tell_nothing_however_long() -> None:
-    found = judged([0] * 9, most=0.5)
-    assert (found.verdict, found.n_needed) == ("cannot tell", 400)
+    for extra, n_needed in ((0, 400), (30, None)):
+        found = judged([extra] * 9, most=0.5)
+        assert (found.verdict, found.n_needed) == ("cannot tell", n_needed)
 
 
 def test_more_errors_than_allowed_are_lost() -> None:
@@ -67,6 +68,15 @@ def between(seed: int, n_texts: int) -> tuple[list[int], float]:
     extra = [int(k) for k in rng.integers(-2, 3, n_texts)]
     found = judged(extra, most=0.5)
     return extra, found.more + 0.6 * (found.bound - found.more)
+
+
+def test_more_than_allowed_that_may_be_chance_cannot_be_told() -> None:
+    extra, _ = between(3, 60)
+    more = judged(extra, most=0.5).more
+    found = judged(extra, most=more - 0.0005)
+    assert (found.verdict, found.n_needed) == ("cannot tell", None)
+    assert found.low < found.most < found.more
+    assert "so far it is not" in found.said("characters")
 
 
 def test_what_is_allowed_must_lie_above_the_bound_and_not_above_the_estimate() -> None:
@@ -101,8 +111,8 @@ def test_held_means_that_the_bound_is_below_and_no_bound_is_at_the_estimate(
 ) -> None:
     found = judged(extra, most=most, base=3)
     assert (found.verdict == "held") == (found.bound < most)
-    assert found.bound > found.more
-    assert (found.verdict == "lost") == (found.more >= most)
+    assert found.low <= found.more < found.bound
+    assert (found.verdict == "lost") == (found.low > most)
 
 
 @pytest.mark.parametrize(

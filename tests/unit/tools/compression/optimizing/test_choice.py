@@ -25,6 +25,7 @@ def loss(more: float, *, most: float = 0.02) -> Loss:
     is_held = more < most
     return Loss(
         more=more,
+        low=more,
         bound=more,
         most=most,
         n_units=5000,

@@ -7,8 +7,15 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-LIBRARIES = ("numpy", "scipy", "onnxruntime-gpu", "onnxruntime", "pylsl", "pyzmq", "msgspec")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIBRARIES = (
+    *("numpy", "scipy", "onnxruntime-gpu", "onnxruntime", "onnx", "torch", "pylsl", "pyzmq"),
+    "msgspec",
+)
 
 
 def describe() -> dict[str, str | int | float | list[float] | dict[str, str]]:
@@ -26,10 +33,9 @@ def describe() -> dict[str, str | int | float | list[float] | dict[str, str]]:
     }
 
 
-def show(machine: dict[str, object]) -> str:
+def show(machine: Mapping[str, Any]) -> str:
     """Return the description as the lines above a table."""
     libraries = machine["libraries"]
-    assert isinstance(libraries, dict)
     return "\n".join(
         (
             f"machine    {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB",

@@ -1,0 +1,1 @@
+"""Bundles on every backend a machine has: how fast, how right, and what changed since."""
