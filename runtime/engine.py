@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.chain import Scorer
     from pipeline.ctc_lexicon import Words
     from pipeline.language_model import LanguageModel
+    from pipeline.seq2seq import Stepper
     from pipeline.spec import PipelineSpec
     from runtime.source import StreamInfo
 
@@ -62,10 +63,13 @@ class Engine:
             verified=manifest.evaluation.verdict == "reads EEG",
         )
 
-    def chain(self, *, model: Scorer | None = None, **options: Any) -> Chain:
+    def chain(
+        self, *, model: Scorer | None = None, stepper: Stepper | None = None, **options: Any
+    ) -> Chain:
         """Return a chain of its own state; ``options`` are those of :class:`pipeline.chain.Chain`.
 
-        ``model`` stands in for a fresh one of the bundle's, where the same is to be had otherwise.
+        ``model`` and ``stepper`` stand in for fresh ones of the bundle's, where the same is to be
+        had otherwise.
 
         Raises:
             BundleError: the pipeline's settings contradict each other.
@@ -74,7 +78,8 @@ class Engine:
         manifest = self.bundle.manifest
         if model is None:
             model = self.model()
-        stepper = self.stepper()
+        if stepper is None:
+            stepper = self.stepper()
         try:
             return Chain(
                 self.spec,
