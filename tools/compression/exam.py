@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.golden import draw_tokens
 from pipeline.filters import FilterChain
 from pipeline.spec import Settings, SlidingWindow
 from runtime.engine import open_engine
+from tools.compression.hop import Hop
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.resampling import Resampling
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engine import Engine
-    from tools.compression.timing import Timed
+    from tools.compression.hop import Hop
+from tools.compression.timing import Timed
     from tools.evaluation.resampling import Interval, Table
     from tools.training.evaluation import HeldOut
 
 N_WINDOWS = 500
 """Hops of the held-out recordings that are timed."""
-
-N_STEPS = 12
-"""Symbols that a hop of a sequence-to-sequence network writes while it is timed."""
 
 
 class Errors(Settings, frozen=True, kw_only=True):
@@ -110,7 +108,7 @@ def race(
     engines = {name: open_engine(path) for name, path in paths.items()}
     if windows is None:
         windows = windows_of(next(iter(engines.values())), sessions)
-    runners: dict[str, Timed] = {name: _Hop(engine) for name, engine in engines.items()}
+    runners: dict[str, Timed] = {name: Hop(engine) for name, engine in engines.items()}
     runners |= others or {}
     with progress("timing", total=n_blocks * len(runners)) as bar:
         taken = time_blocks(runners, windows, n_blocks=n_blocks, n_windows=n_windows, on_block=bar)
@@ -127,25 +125,6 @@ def race(
             ratio_p99_high=against.p99_high,
         )
     return found
-
-
-class _Hop:
-    """The model's own part of a hop: a call, and some steps of writing where it writes so."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._model = engine.model()
-        self._stepper = engine.stepper()
-        if self._stepper is not None:
-            self._tokens = draw_tokens(self._stepper, n=1, n_steps=N_STEPS)[0]  # (S, R)
-            self._parents = np.arange(self._stepper.n_rows, dtype=np.int64)
-
-    def run(self, window: NDArray[np.float32]) -> None:
-        found = self._model.run(window)
-        if self._stepper is None:
-            return
-        self._stepper.begin(found[np.newaxis])
-        for position, tokens in enumerate(self._tokens):
-            self._stepper.step(tokens, self._parents, position)
 
 
 def windows_of(engine: Engine, sessions: Sequence[HeldOut]) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """How long each layer of an ONNX file takes, by ONNX Runtime's own profile of it.
 
-The profile counts whole microseconds, node by node, and makes calls longer by what it writes. So
-the same calls are timed without it too, by turns, and what it cost is told. A call that was
+The profile makes every node longer by what it writes, some microseconds, which is more than many
+nodes take: as it stands it blames whatever has many small ones. So the same calls are timed without
+it too, by turns, and what all nodes have in common beyond that is taken off each. A call that was
 interrupted says nothing of a layer: of all calls the middle half counts, by how long they took.
 """
 
@@ -43,9 +44,9 @@ KERNEL = "_kernel_time"
 class LayerTimes:
     """Microseconds a call by layer, of the middle half of ``n_calls``.
 
-    ``between_us`` passed inside the runtime and in no node: its own steps, and writing the profile.
-    ``plain_us`` and ``profiled_us`` are medians of a call without and with the profile.
-    ``rest_bytes`` is what the runtime's memory held before a call, ``peak_bytes`` the most in it;
+    ``between_us`` is what they leave of a call: 0, unless nodes were faster than that together.
+    ``plain_us`` and ``profiled_us`` are medians of a call without and with the profile, ``added_us``
+    is what the profile added to each node. ``rest_bytes`` is what the runtime's memory held before a call, ``peak_bytes`` the most in it;
     None where it does not tell.
     """
 
@@ -53,6 +54,7 @@ class LayerTimes:
     between_us: float
     plain_us: float
     profiled_us: float
+    added_us: float
     n_calls: int
     rest_bytes: int | None
     peak_bytes: int | None
@@ -142,31 +144,50 @@ def _read(
         n_calls: how many of the last ones count.
     """
     runs = sorted((e["ts"], e["dur"]) for e in events if e["name"] == "model_run")[-n_calls:]
-    starts = np.array([start for start, _ in runs])
     lengths = np.array([length for _, length in runs], dtype=float)
     kernels = [e for e in events if e["cat"] == "Node" and e["name"].endswith(KERNEL)]
+    starts = [start for start, _ in runs]
     places = np.searchsorted(starts, [e["ts"] for e in kernels], side="right") - 1
-    names = sorted(set(owners.values()))
-    times = np.zeros((len(runs), len(names)))
+    column = {name: k for k, name in enumerate(owners)}
+    times = np.zeros((len(runs), len(owners)))
     for event, place in zip(kernels, places, strict=True):
-        owner = owners.get(event["name"].removesuffix(KERNEL))
-        if place >= 0 and owner is not None:
-            times[place, names.index(owner)] += event["dur"]
+        node = column.get(event["name"].removesuffix(KERNEL))
+        if place >= 0 and node is not None:
+            times[place, node] += event["dur"]
     low, high = np.percentile(lengths, (25, 75))
-    middle = (lengths >= low) & (lengths <= high)
-    us = times[middle].mean(axis=0)
-    peaks = [int(e["args"]["mem_in_use_peak"]) for e in kernels if "mem_in_use_peak" in e["args"]]
-    rests = [
-        int(e["args"]["mem_bytes_in_use"]) - int(e["args"]["mem_in_use_delta"])
-        for e in kernels[:1]
-        if "mem_bytes_in_use" in e["args"]
-    ]
+    by_node = times[(lengths >= low) & (lengths <= high)].mean(axis=0)  # (n_nodes,)
+    added_us = added_by_profile(by_node, plain_us)
+    us: dict[str, float] = {}
+    for owner, node_us in zip(owners.values(), by_node, strict=True):
+        us[owner] = us.get(owner, 0.0) + max(0.0, float(node_us) - added_us)
     return LayerTimes(
-        us=dict(zip(names, us.tolist(), strict=True)),
-        between_us=float(max(0.0, lengths[middle].mean() - us.sum())),
+        us=us,
+        between_us=max(0.0, plain_us - sum(us.values())),
         plain_us=plain_us,
         profiled_us=float(np.median(lengths)),
+        added_us=added_us,
         n_calls=len(runs),
-        rest_bytes=rests[0] if rests else None,
-        peak_bytes=max(peaks, default=None),
+        **_memory([event["args"] for event in kernels]),
     )
+
+
+def added_by_profile(by_node: NDArray[np.float64], plain_us: float) -> float:
+    """Return what, taken off every node, makes nodes add up to a call without the profile.
+
+    0 where they do not exceed it. A node cannot take less than nothing.
+    """
+    ordered = np.sort(by_node)[::-1]  # the n longest nodes give their excess over the constant
+    for n in range(len(ordered), 0, -1):
+        added = (ordered[:n].sum() - plain_us) / n
+        if added <= ordered[n - 1]:
+            return max(0.0, float(added))
+    return 0.0
+
+
+def _memory(nodes: Sequence[dict[str, str]]) -> dict[str, int | None]:
+    """Return what the runtime held before its first node, and the most that it did."""
+    if not all("mem_in_use_peak" in node for node in nodes[:1]):
+        return {"rest_bytes": None, "peak_bytes": None}
+    rests = [int(node["mem_bytes_in_use"]) - int(node["mem_in_use_delta"]) for node in nodes[:1]]
+    peaks = [int(node["mem_in_use_peak"]) for node in nodes if "mem_in_use_peak" in node]
+    return {"rest_bytes": next(iter(rests), None), "peak_bytes": max(peaks, default=None)}
