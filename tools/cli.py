@@ -61,6 +61,7 @@ VERBS = {
     "import-onnx": "a bundle from anybody's ONNX model",
     "prune": "remove what a network can do without, fine-tune, and tell what it cost",
     "quantize": "fewer bits a weight: smaller and, if large enough, faster",
+    "profile": "where a bundle's time and memory go: by layer, by stage, beside others",
     "export": "a bundle's network in another format or precision, proven equal",
     "schema": "the contracts as JSON Schema",
     "forget": "delete a session's finals and recordings",

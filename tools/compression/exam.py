@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engine import Engine
-    from tools.compression.hop import Hop
-from tools.compression.timing import Timed
+    from tools.compression.timing import Timed
     from tools.evaluation.resampling import Interval, Table
     from tools.training.evaluation import HeldOut
 

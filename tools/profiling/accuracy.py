@@ -47,7 +47,9 @@ def accuracy_of(manifest: Manifest) -> Accuracy | None:
                 return Accuracy(
                     measure=measure,
                     value=float(value),
-                    interval_95=None if interval is None else (float(interval[0]), float(interval[1])),
+                    interval_95=None
+                    if interval is None
+                    else (float(interval[0]), float(interval[1])),
                     beside=None if beside is None else float(beside),
                     beside_is=beside_is,
                     is_simulated="simulated" in manifest.provenance.data,

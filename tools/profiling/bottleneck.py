@@ -27,7 +27,7 @@ ADVICE = {
 class Bottleneck(Settings, frozen=True, kw_only=True):
     """The slowest stage, and of the model the slowest layer; shares are of 1.
 
-    ``most`` is how many times as fast a hop can get if the stage took nothing, ``most_layer`` if
+    ``slowest_stage`` is that of the longest hops, which need not be the same. ``most`` is how many times as fast a hop can get if the stage took nothing, ``most_layer`` if
     that layer did. Without a recording the model is all there is.
     """
 
@@ -37,15 +37,22 @@ class Bottleneck(Settings, frozen=True, kw_only=True):
     layer: str
     layer_share: float
     most_layer: float
+    slowest_stage: str | None
     sentence: str
 
 
-def find_bottleneck(stage_ms: Mapping[str, float], layer_us: Mapping[str, float]) -> Bottleneck:
+def find_bottleneck(
+    stage_ms: Mapping[str, float],
+    layer_us: Mapping[str, float],
+    *,
+    slowest_ms: Mapping[str, float] | None = None,
+) -> Bottleneck:
     """Return it.
 
     Args:
-        stage_ms: of a mean hop; empty without a recording.
+        stage_ms: of a typical hop; empty without a recording.
         layer_us: of a call of the model, or of all its calls in a hop.
+        slowest_ms: of the longest hops.
     """
     whole = sum(stage_ms.values())
     stage = max(stage_ms, key=lambda name: stage_ms[name]) if whole else "model"
@@ -60,7 +67,9 @@ def find_bottleneck(stage_ms: Mapping[str, float], layer_us: Mapping[str, float]
         layer=layer,
         layer_share=layer_share,
         most_layer=speed_up(model * layer_share),
-        sentence=_sentence(stage_ms, whole, stage, layer, layer_share),
+        slowest_stage=max(slowest_ms, key=lambda name: slowest_ms[name]) if slowest_ms else None,
+        sentence=_sentence(stage_ms, whole, stage, layer, layer_share)
+        + (_tail(slowest_ms) if slowest_ms else ""),
     )
 
 
@@ -87,6 +96,15 @@ def _sentence(
     return (
         f"{told}, of it {layer} {layer_share:.0%}; without that layer a hop could be"
         f" {_times(model * layer_share)} at most, without the model {_times(share)}"
+    )
+
+
+def _tail(slowest_ms: Mapping[str, float]) -> str:
+    stage = max(slowest_ms, key=lambda name: slowest_ms[name])
+    whole = sum(slowest_ms.values())
+    return (
+        f"; in the slowest 1 % of hops ({whole:.3g} ms) {stage} takes"
+        f" {slowest_ms[stage] / whole:.0%}"
     )
 
 

@@ -48,8 +48,8 @@ def measure_footprint(bundle: Path) -> Footprint:
 
 
 def _main(bundle: Path) -> None:
-    from models.golden import read_windows
     from models.bundle import load_bundle
+    from models.golden import read_windows
     from runtime.engine import open_engine
     from tools.resident import peak_bytes, resident_bytes
 

@@ -7,7 +7,6 @@ something is a layer. A node of no layer belongs to the one that it works for.
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -17,18 +16,12 @@ import onnx
 import onnxruntime as ort
 
 from models.onnx_backend import REFUSALS, session_options
+from models.scopes import TOP, scope_of, within
 from pipeline.errors import BundleError
 from tools.profiling.flops import NOT_COUNTED, RECURRENT, flops_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-SCOPES = "pkg.torch.onnx.name_scopes"
-TOP = "top level"
-"""What stands in the network's own code and in no module of it."""
-
-WRAPPED = "network"
-"""How a sequence-to-sequence network is called by the module that was exported in its place."""
 
 WEIGHTS = frozenset(
     getattr(onnx.TensorProto, name)
@@ -82,7 +75,7 @@ def read_graph(data: bytes, *, where: str) -> Graph:
     flops = [flops_of(node, shapes) for node in graph.node]
     weights = {t.name: t for t in graph.initializer if t.data_type in WEIGHTS and prod(t.dims) > 1}
     named = [
-        _own_name(node, weights, is_named) if count else _scope(node)
+        _own_name(node, weights, is_named) if count else scope_of(node)
         for node, count in zip(graph.node, flops, strict=True)
     ]
     owners = adopt(graph.node, _numbered(graph.node, named))
@@ -143,26 +136,15 @@ def _zeros(node: Any) -> Any:
     return np.zeros(node.shape, dtype=types.get(node.type, np.float32))
 
 
-def _scope(node: Any) -> str | None:
-    """Return the module a node came from; None where the file does not say."""
-    for entry in node.metadata_props:
-        if entry.key == SCOPES:
-            *modules, _operator = ast.literal_eval(entry.value)
-            name = modules[-1] if modules else ""
-            return name.removeprefix(WRAPPED).removeprefix(".") or TOP
-    path, slash, _operator = node.name.strip("/").rpartition("/")
-    return path if slash else None
-
-
 def _own_name(node: Any, weights: dict[str, Any], is_named: set[int]) -> str:
     """Return a name for what computes something: of its weights, its module, or its operator.
 
     A norm that was folded into a convolution leaves its own module on the node, and its weights'.
     """
     owners = [name.rpartition(".")[0] for name in node.input if name in weights]
-    owner = next((owner for owner in owners if owner and owner != "q"), None) or _scope(node)
+    owner = next((owner for owner in owners if owner and owner != "q"), None) or scope_of(node)
     if owner is not None:
-        return owner.removeprefix(f"{WRAPPED}.")
+        return within(owner)
     return node.name if id(node) in is_named else f"{node.op_type} {node.name.rpartition('_')[2]}"
 
 
@@ -203,4 +185,4 @@ def _bytes(tensor: Any) -> int:
     bits = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4}.get(tensor.data_type)
     if bits is None:
         bits = 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return prod(tensor.dims) * bits // 8
+    return int(prod(tensor.dims) * bits // 8)

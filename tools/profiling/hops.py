@@ -1,13 +1,14 @@
 """A recording through the daemon's own chain, hop by hop: how long every stage of each hop took.
 
 Samples come as they would live, a hop at a time, so that a decode waits for nothing but its own
-work. The stages are those of the messages' ``latency_ms``; what a live daemon does beyond them (LSL,
-journal, ZeroMQ) a recording cannot show.
+work. The stages are those of the messages' ``latency_ms``; what a live daemon does beyond them, its
+journal and sockets, a recording cannot show.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from tools.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -74,6 +76,7 @@ def replay_hops(
     *,
     seconds: float | None = None,
     on_progress: Callable[[float], None] = lambda _share: None,
+    under: AbstractContextManager[object] | None = None,
 ) -> Hops:
     """Replay a recording and time it.
 
@@ -82,6 +85,7 @@ def replay_hops(
         path: the recording.
         seconds: of its beginning; None for all of it.
         on_progress: told how much is done, of 1.
+        under: a profiler that the chain runs under.
 
     Raises:
         RecordingError: it cannot be read, or gives nothing to decode.
@@ -95,9 +99,10 @@ def replay_hops(
     if seconds is not None:
         n_samples = min(n_samples, round(seconds * info.rate_hz))
     run = _Run(engine, source, info)
-    began_ns = time.perf_counter_ns()
-    run.through(n_samples, on_progress)
-    total_ns = time.perf_counter_ns() - began_ns
+    with under or nullcontext():
+        began_ns = time.perf_counter_ns()
+        run.through(n_samples, on_progress)
+        total_ns = time.perf_counter_ns() - began_ns
     source.close()
     if not run.rows:
         raise RecordingError(

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tools.profiling.graph import TOP
+from models.scopes import TOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -45,9 +45,9 @@ class LayerTimes:
     """Microseconds a call by layer, of the middle half of ``n_calls``.
 
     ``between_us`` is what they leave of a call: 0, unless nodes were faster than that together.
-    ``plain_us`` and ``profiled_us`` are medians of a call without and with the profile, ``added_us``
-    is what the profile added to each node. ``rest_bytes`` is what the runtime's memory held before a call, ``peak_bytes`` the most in it;
-    None where it does not tell.
+    ``plain_us`` and ``profiled_us`` are medians of a call without and with the profile,
+    ``added_us`` is what the profile added to each node. ``rest_bytes`` is what the runtime's memory
+    held before a call, ``peak_bytes`` the most in it; None where it does not tell.
     """
 
     us: dict[str, float]

@@ -64,9 +64,9 @@ def _one_by_one(engine: Engine) -> Throughput:
 
 def _together(engine: Engine, bundle: Bundle, n: int) -> Throughput:
     file, how = bundle.manifest.model, "ONNX Runtime"
-    refused = f"the file takes 1 window a call: {n} streams are {n} calls"
+    refused = "the file takes 1 window a call, so each stream has calls of its own"
     if file.state:
-        return Throughput(n_batch=n, how=how, note=f"{refused}, each with its own state")
+        return Throughput(n_batch=n, how=how, note=f"{refused}, and its state")
     options = session_options()
     options.log_severity_level = 4  # a refusal is expected, and told
     try:

@@ -25,8 +25,8 @@ from pipeline.errors import BundleError
 from pipeline.spec import SlidingWindow
 from tools.compression.eager import EagerHop
 from tools.compression.exam import race
-from tools.compression.hop import N_STEPS
 from tools.compression.ground import GoldenGround, RecordedGround, TaskGround
+from tools.compression.hop import N_STEPS
 from tools.compression.pruning.asked import recipe_of, task_of
 from tools.compression.pruning.prune import model_bytes
 from tools.compression.pruning.table import packed_bytes
