@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ TOP = "top level"
 
 WRAPPED = "network"
 """How a sequence-to-sequence network is called by the module that is exported in its place."""
+
+_LAYER = re.compile(r"(.+)\.l(\d+)")
 
 
 def scope_of(node: NodeProto) -> str | None:
@@ -27,9 +30,14 @@ def scope_of(node: NodeProto) -> str | None:
             *modules, _operator = ast.literal_eval(entry.value)
             return within(modules[-1] if modules else "")
     path, stroke, _operator = node.name.strip("/").rpartition("/")
-    return path if stroke else None
+    return within(path) if stroke else None
 
 
 def within(path: str) -> str:
-    """Return a module's path without what it was wrapped in to be exported."""
-    return path.removeprefix(WRAPPED).removeprefix(".") or TOP
+    """Return a module's path without what it was wrapped in to be exported.
+
+    The layers of a recurrent module, ``l0`` and on to torch, are counted from 1.
+    """
+    path = path.removeprefix(WRAPPED).removeprefix(".") or TOP
+    layer = _LAYER.fullmatch(path)
+    return path if layer is None else f"{layer[1]} layer {int(layer[2]) + 1}"

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from models.scopes import TOP, scope_of
+from models.scopes import scope_of
 from pipeline.errors import BundleError
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Graph:
         self._n_names = 0
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         for node in graph.node:
-            node.name = f"{scope_of(node) or TOP}/{node.name}"  # what a profile tells layers by
+            if (module := scope_of(node)) is not None:
+                node.name = f"{module}/{node.name}"  # a profile tells layers by it
             del node.metadata_props[:]  # where in whose source it came from: not for a bundle
             if not self._fold(node):
                 self.nodes.append(node)
@@ -142,7 +143,7 @@ class Graph:
         """Put ``new`` nodes in the place of the last of the ``old`` ones."""
         module = old[-1].name.rpartition("/")[0]
         for node in new:
-            node.name = f"{module}/{node.op_type}_{node.output[0]}"
+            node.name = f"{module}/{node.op_type}_{node.output[0]}".removeprefix("/")
         gone = {id(node) for node in old}
         at = max(k for k, node in enumerate(self.nodes) if id(node) in gone)
         before = [node for node in self.nodes[:at] if id(node) not in gone]

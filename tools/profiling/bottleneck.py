@@ -18,7 +18,7 @@ LARGEST = 1e6
 
 ADVICE = {
     "filter": "fewer bands or sections, or larger hops, make filtering cheaper",
-    "decode": "a narrower beam, greedy search or a smaller language model make decoding cheaper",
+    "decode": "greedy search, a narrower beam or a smaller language model make decoding cheaper",
     "publish": "fewer messages (publish.every_decode = false) make publishing cheaper",
     "other": "larger hops mean less bookkeeping",
 }
@@ -27,8 +27,9 @@ ADVICE = {
 class Bottleneck(Settings, frozen=True, kw_only=True):
     """The slowest stage, and of the model the slowest layer; shares are of 1.
 
-    ``slowest_stage`` is that of the longest hops, which need not be the same. ``most`` is how many times as fast a hop can get if the stage took nothing, ``most_layer`` if
-    that layer did. Without a recording the model is all there is.
+    ``slowest_stage`` is that of the longest hops, which need not be the same. ``most`` is how many
+    times as fast a hop can get if the stage took nothing, ``most_layer`` if that layer did. Without
+    a recording the model is all there is.
     """
 
     stage: str
