@@ -119,7 +119,7 @@ def _rows(
                 share=us / whole,
             )
         )
-    if times.between_us > 0.0:
+    if times.between_us > 1e-3 * whole:
         rows.append(_bare(BETWEEN, us=times.between_us, share=times.between_us / whole))
     if is_last and parameters:
         rows.append(_bare(NO_LAYER, parameters=sum(parameters.values())))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tools.packaging.shown import size
 from tools.profiling.report import NO_LAYER
 from tools.profiling.stages import OF_A_HOP
+from tools.profiling.throughput import RUNTIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -167,7 +168,7 @@ def _side_by_side(profiles: Sequence[Profile]) -> Iterator[str]:
     yield f"{'side by side':{width}}{HEADER}  reads"
     for profile in profiles:
         model = profile.model
-        best = max(row.windows_per_s or 0.0 for row in model.throughput)
+        best = max(row.windows_per_s or 0.0 for row in model.throughput if row.how == RUNTIME)
         yield (
             f"{profile.name:{width}}{model.parameters:12,}{_flops(model.flops_a_hop):>14}"
             f"{size(model.size_bytes):>10}{size(model.footprint.open_bytes):>10}"
@@ -178,7 +179,8 @@ def _side_by_side(profiles: Sequence[Profile]) -> Iterator[str]:
     first = profiles[0].name
     yield (
         "  time is how long a hop of the model takes against the first one,"
-        f" {first}, in the same blocks (95 % upper bound); windows/s at the best batch"
+        f" {first}, in the same blocks (95 % upper bound); windows/s are ONNX Runtime's, as many"
+        " together as its file takes"
     )
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BUDGET_S = 0.3
 """How long a size is called for, about."""
 
+RUNTIME, TORCH = "ONNX Runtime", "torch"
+
 LEAST_CALLS, MOST_CALLS = 5, 200
 
 
@@ -59,11 +61,11 @@ def measure_throughput(
 def _one_by_one(engine: Engine) -> Throughput:
     model, file = engine.model(), engine.bundle.manifest.model
     window = np.zeros(file.input.shape[1:], np.float32)
-    return _row(1, "ONNX Runtime", lambda: model.run(window))
+    return _row(1, RUNTIME, lambda: model.run(window))
 
 
 def _together(engine: Engine, bundle: Bundle, n: int) -> Throughput:
-    file, how = bundle.manifest.model, "ONNX Runtime"
+    file, how = bundle.manifest.model, RUNTIME
     refused = "the file takes 1 window a call, so each stream has calls of its own"
     if file.state:
         return Throughput(n_batch=n, how=how, note=f"{refused}, and its state")
@@ -92,7 +94,7 @@ def _torch(network: Any, bundle: Bundle, n: int) -> Throughput:
     state = network.initial_state(n) if file.state else ()
     call = network.encode if bundle.manifest.step is not None else network
     with torch.inference_mode():
-        return _row(n, "torch", lambda: call(samples, *state))
+        return _row(n, TORCH, lambda: call(samples, *state))
 
 
 def _row(n: int, how: str, call: Callable[[], object]) -> Throughput:
