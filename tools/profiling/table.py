@@ -176,12 +176,11 @@ def _side_by_side(profiles: Sequence[Profile]) -> Iterator[str]:
             f"{_bound(model.ratio_p50):>17}{_bound(model.ratio_p99):>17}{best:12,.0f}  "
             + (model.accuracy.told() if model.accuracy is not None else "not measured")
         )
-    first = profiles[0].name
     yield (
-        "  time is how long a hop of the model takes against the first one,"
-        f" {first}, in the same blocks (95 % upper bound); windows/s are ONNX Runtime's, as many"
-        " together as its file takes"
+        "  time is how long the model's part of a hop takes against the first one,"
+        f" {profiles[0].name}, in the same blocks (95 % upper bound)"
     )
+    yield "  windows/s are ONNX Runtime's, as many together as its file takes"
 
 
 def _bound(found: tuple[float, float]) -> str:
