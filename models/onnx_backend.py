@@ -82,13 +82,7 @@ def open_file(
     Raises:
         BundleError: ONNX Runtime refuses it, or it takes or gives other tensors than these.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    # A spinning pool burns the core that the reader and the loop need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options(n_threads=n_threads)
     names: Sequence[str] = choose_providers(providers)
     try:
         session = ort.InferenceSession(bundle.files[path], options, providers=list(names))
@@ -96,6 +90,18 @@ def open_file(
         raise BundleError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from None
     _check_signature(session, path, inputs, outputs)
     return session
+
+
+def session_options(*, n_threads: int = 1) -> ort.SessionOptions:
+    """Return how the daemon runs a model."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    # A spinning pool burns the core that the reader and the loop need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 class OnnxModel:

@@ -11,7 +11,7 @@ stopwatch may be handed in to time the stages, and touches nothing else.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -48,6 +48,10 @@ FLAT_WITHIN = 1e-3
 TAINTING = frozenset({"gap", "overrun", "stream_found", "clock_jump"})
 
 
+Stage = Literal["filter", "model", "decode", "other"]
+"""What the chain is at; ``other`` is its own bookkeeping between the rest."""
+
+
 class Scorer(Protocol):
     """What the chain asks of a model; :class:`models.model.Model` is one."""
 
@@ -62,6 +66,10 @@ class Scorer(Protocol):
 
 def _no_clock() -> int:
     return 0
+
+
+def _unheard(_stage: Stage) -> None:
+    return
 
 
 class Chain:
@@ -79,6 +87,7 @@ class Chain:
         on_decision: hears each trial's posterior; see :class:`pipeline.selection.SelectionStream`.
         every_decode: give a partial for every decode, changed or not.
         stopwatch_ns: a counter of nanoseconds for timing the stages.
+        on_stage: hears of every stage that begins, which ends the one before; changes nothing.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class Chain:
         on_decision: Callable[[int, NDArray[np.float64] | None], None] | None = None,
         every_decode: bool = False,
         stopwatch_ns: Callable[[], int] = _no_clock,
+        on_stage: Callable[[Stage], None] = _unheard,
     ) -> None:
         self.spec = spec
         self._model = model
@@ -102,6 +112,7 @@ class Chain:
         self._names = {**spec.markers, **(marker_names or {})}
         self._every_decode = every_decode
         self._now_ns = stopwatch_ns
+        self._enter = on_stage
         self._filter_ns = 0
         self.n_samples = 0
         self.is_paused = False
@@ -200,9 +211,11 @@ class Chain:
         outputs: list[Output] = []
         for start in range(0, len(samples), self._piece_samples):
             piece = samples[start : start + self._piece_samples]
+            self._enter("filter")
             started_ns = self._now_ns()
             filtered, held = self._filters.push_marking(piece)
             self._filter_ns = self._now_ns() - started_ns
+            self._enter("other")
             if held is not None:
                 self._mark_held(held)
             self._history.write(filtered)
@@ -237,6 +250,7 @@ class Chain:
         if self.is_paused or not sliding.windows.may_hear(start):
             sliding.windows.n_windows_skipped += 1
             return []
+        self._enter("model")
         began_ns = self._now_ns()
         window = self._history.view(start, stop - start)
         first, end = sliding.new_part(start)
@@ -246,6 +260,7 @@ class Chain:
         silent = flat or self._held.overlap(first, end)
         output = self._model.run(window) if sliding.needs_model(silent=silent) else None
         scored_ns = self._now_ns()
+        self._enter("decode")
         tainted = self._taint.overlap(start, stop)
         outputs = sliding.push(start, output, silent=silent, tainted=tainted)
         sliding.windows.n_windows_done += 1
@@ -255,15 +270,18 @@ class Chain:
         return _partial_first(outputs, self._times(began_ns, scored_ns, step_ns))
 
     def _decode_look(self, selection: SelectionStream, look: Look) -> list[Output]:
+        self._enter("model")
         began_ns = self._now_ns()
         try:
             run = self._history.view(look.start, look.length)
         except IndexError:
+            self._enter("other")
             return selection.skip(look, self.n_samples)
         self._padded[: look.length] = run
         self._padded[look.length :] = 0
         output = self._model.run(self._padded)
         scored_ns = self._now_ns()
+        self._enter("decode")
         tainted = is_flat(run) or self._taint.overlap(look.start, look.start + look.length)
         outputs = selection.score(look, output, tainted=tainted)
         return _partial_first(outputs, self._times(began_ns, scored_ns))
@@ -275,6 +293,7 @@ class Chain:
             model_ns=scored_ns - began_ns + step_ns,
             decode_ns=self._now_ns() - scored_ns - step_ns,
         )
+        self._enter("other")
         return self.last_times
 
     def _take_event(self, event: Event) -> list[Output]:
@@ -303,7 +322,9 @@ class Chain:
             return [Event("resume", self.n_samples, self.n_samples, {"by": "marker"})]
         if self._selection is None or self.is_paused:
             return []
+        self._enter("decode")
         outputs = self._selection.mark(text, marker)
+        self._enter("other")
         return outputs + self._decode_looks(self._selection)
 
     def _pause(self) -> list[Output]:

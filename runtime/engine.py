@@ -64,10 +64,13 @@ class Engine:
             verified=manifest.evaluation.verdict == "reads EEG",
         )
 
-    def chain(self, *, model: Scorer | None = None, **options: Any) -> Chain:
+    def chain(
+        self, *, model: Scorer | None = None, stepper: Stepper | None = None, **options: Any
+    ) -> Chain:
         """Return a chain of its own state; ``options`` are those of :class:`pipeline.chain.Chain`.
 
-        ``model`` stands in for a fresh one of the bundle's, where the same is to be had otherwise.
+        ``model`` and ``stepper`` stand in for fresh ones of the bundle's, where the same is to be
+        had otherwise.
 
         Raises:
             BundleError: the pipeline's settings contradict each other.
@@ -76,7 +79,8 @@ class Engine:
         manifest = self.bundle.manifest
         if model is None:
             model = self.model()
-        stepper = self.stepper()
+        if stepper is None:
+            stepper = self.stepper()
         try:
             return Chain(
                 self.spec,

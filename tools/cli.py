@@ -64,6 +64,7 @@ VERBS = {
     "prune": "remove what a network can do without, fine-tune, and tell what it cost",
     "quantize": "fewer bits a weight: smaller and, if large enough, faster",
     "optimize": "search what makes a bundle smaller and faster, with proof",
+    "profile": "where a bundle's time and memory go: by layer, by stage, beside others",
     "export": "a bundle's network in another format or precision, proven equal",
     "bench": "a bundle on every backend of this machine: how fast, how right",
     "schema": "the contracts as JSON Schema",

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from models.scopes import scope_of
 from pipeline.errors import BundleError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Graph:
         self._n_names = 0
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         for node in graph.node:
+            if (module := scope_of(node)) is not None:
+                node.name = f"{module}/{node.name}"  # a profile tells layers by it
             del node.metadata_props[:]  # where in whose source it came from: not for a bundle
             if not self._fold(node):
                 self.nodes.append(node)
@@ -138,6 +141,9 @@ class Graph:
 
     def replace(self, old: Sequence[NodeProto], new: Sequence[NodeProto]) -> None:
         """Put ``new`` nodes in the place of the last of the ``old`` ones."""
+        module = old[-1].name.rpartition("/")[0]
+        for node in new:
+            node.name = f"{module}/{node.op_type}_{node.output[0]}".removeprefix("/")
         gone = {id(node) for node in old}
         at = max(k for k, node in enumerate(self.nodes) if id(node) in gone)
         before = [node for node in self.nodes[:at] if id(node) not in gone]

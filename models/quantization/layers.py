@@ -144,6 +144,9 @@ def quantize(
     for layer in layers_of(graph):
         own = bits.get(layer.name, 32)
         given = layer.range or (ranges or {}).get(layer.name)
+        last = layer.found.nodes[-1] if isinstance(layer.found, Linear) else layer.found
+        if layer.name != last.name:  # what stands in its place is called so too
+            last.name = f"{layer.name}/{last.op_type}"
         if own == 16:
             _store_halved(graph, layer)
         elif own == 32:

@@ -90,8 +90,8 @@ def reached(report: OptimizeReport) -> str:
         ("times faster, p50", 1 / last.speed.ratio_p50, FASTER, 1 / last.speed.ratio_p50 >= FASTER),
         ("times faster, p99", 1 / last.speed.ratio_p99, FASTER, 1 / last.speed.ratio_p99 >= FASTER),
     ]
-    if first.memory is not None and last.memory is not None:
-        less = first.memory.peak_mb / last.memory.peak_mb
+    if first.memory.peak_bytes is not None and last.memory.peak_bytes is not None:
+        less = first.memory.peak_bytes / last.memory.peak_bytes
         found.append(("times less memory", less, LESS_MEMORY, less >= LESS_MEMORY))
     lost = report.confirmation.loss.bound
     said = [f"{x:.1f} {what} (to reach {goal:g}: {_yes(ok)})" for what, x, goal, ok in found]

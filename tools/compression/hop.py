@@ -30,12 +30,15 @@ class Hop:
     Args:
         model: gives scores, or an encoder's memory.
         stepper: writes from that memory; None for a network that does not.
+        n_steps: symbols that it writes in a hop.
     """
 
-    def __init__(self, model: Model, stepper: Stepper | None = None) -> None:
+    def __init__(
+        self, model: Model, stepper: Stepper | None = None, *, n_steps: int = N_STEPS
+    ) -> None:
         self._model, self._stepper = model, stepper
         if stepper is not None:
-            self._tokens = draw_tokens(stepper, n=1, n_steps=N_STEPS)[0]  # (S, R)
+            self._tokens = draw_tokens(stepper, n=1, n_steps=n_steps)[0]  # (S, R)
             self._parents = np.arange(stepper.n_rows, dtype=np.int64)
 
     def run(self, window: NDArray[np.float32]) -> None:

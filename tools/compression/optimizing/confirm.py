@@ -17,11 +17,11 @@ from tools.compression.guard import WANTED, Claim, is_fast_enough
 from tools.compression.optimizing.report import EAGER, RUNTIME, SCRATCH, Confirmation, Row
 from tools.compression.optimizing.steps import recoded
 from tools.compression.optimizing.walk import PRUNED
-from tools.compression.peak_memory import peak_memory
 from tools.compression.pruning.bundle import made_bundle
 from tools.compression.pruning.tuning import of_network
 from tools.compression.race import race
 from tools.compression.sizes import model_bytes
+from tools.footprint import measure_footprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,7 +177,7 @@ class Confirming:
                     name=name,
                     size_bytes=model_bytes(load_bundle(path)),
                     bundle_bytes=path.stat().st_size if path.is_file() else None,
-                    memory=peak_memory(path, "torch" if name == EAGER else "runtime"),
+                    memory=measure_footprint(path, "torch" if name == EAGER else "model"),
                     speed=raced.speed(name, against=first),
                     loss=losses.get(name),
                 )

@@ -11,9 +11,9 @@ import msgspec
 from pipeline.spec import Settings
 from tools.compression.guard import Loss
 from tools.compression.optimizing.walk import Step, Walk
-from tools.compression.peak_memory import PeakMemory
 from tools.compression.pruning.table import bought_said
 from tools.compression.race import Speed
+from tools.footprint import Footprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class Row(Settings, frozen=True, kw_only=True):
     name: str
     size_bytes: int
     bundle_bytes: int | None
-    memory: PeakMemory | None
+    memory: Footprint
     speed: Speed
     loss: Loss | None = None
 
@@ -133,7 +133,8 @@ def table(report: OptimizeReport) -> list[str]:
 
 
 def _row(row: Row, first: Row, share: float | None) -> str:
-    memory = "-" if row.memory is None else f"{row.memory.peak_mb:.0f}"
+    peak = row.memory.peak_bytes
+    memory = "-" if peak is None else f"{peak / 1e6:.0f}"
     bundle = "-" if row.bundle_bytes is None else f"{row.bundle_bytes / 1e3:.0f}"
     told = "-" if share is None else f"{share:.0%}"
     errors = "-" if row.loss is None else f"{row.loss.more:+.2%} [{row.loss.bound:+.2%}]"

@@ -18,7 +18,7 @@ from tools.compression.optimizing.report import (
     walk_lines,
 )
 from tools.compression.optimizing.walk import Step, Walk
-from tools.compression.peak_memory import PeakMemory
+from tools.footprint import Footprint
 
 
 def row(name: str, size: int, ratio: float) -> Row:
@@ -26,7 +26,7 @@ def row(name: str, size: int, ratio: float) -> Row:
         name=name,
         size_bytes=size,
         bundle_bytes=2 * size,
-        memory=PeakMemory(peak_mb=100 * ratio, before_mb=20.0),
+        memory=Footprint(imports_bytes=20, open_bytes=90, peak_bytes=round(1e8 * ratio)),
         speed=speed(ratio),
     )
 
