@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before numpy: idle pools of threads cost memory and tails
 
+import models  # noqa: E402, F401 - puts ONNX Runtime's telemetry off before a verb imports it
 from pipeline.errors import EegscribeError  # noqa: E402 - after the environment is set
 from tools.command import running  # noqa: E402
 
