@@ -16,7 +16,7 @@ import msgspec
 import torch
 
 from tests.bench.command import RESULTS, bench_main
-from tests.bench.trained import trained
+from tests.bench.trained import GRU, trained
 from tools import machine
 from tools.compression.optimizing.asked import Asked
 from tools.compression.optimizing.optimize import Optimizing
@@ -26,7 +26,7 @@ MAX_DROP = 0.03
 SMALLER, FASTER, LESS_MEMORY = 10.0, 5.0, 4.0
 
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "gru-2x384": ("gru-ctc", {"network.n_hidden": 384, "network.n_layers": 2}),
+    "gru-2x384": GRU,
     "transformer-192": (
         "transformer",
         {
@@ -55,7 +55,7 @@ def optimized(name: str, folder: Path, *, quick: bool) -> OptimizeReport:
     """
     recipe, changes = BASES[name]
     if quick:
-        changes = changes | {"training.n_steps": 5}
+        changes = changes | {"training.n_steps": 120 if recipe == "gru-ctc" else 20}
     base = trained(
         RESULTS / f"{name}{'-quick' if quick else ''}.eegb", recipe, changes, n_threads=2
     )

@@ -10,6 +10,12 @@ from tools.training.course import Course, complete, make_task
 from tools.training.outcome import write_bundle_of
 from tools.training.recipe import read_recipe
 
+GRU = (
+    "gru-ctc",
+    {"network.n_hidden": 384, "network.n_layers": 2, "training.keep_early": 100},
+)
+"""The recurrent network of most benches: two layers of 384, its early weights kept."""
+
 
 def trained(path: Path, recipe: str, changes: dict[str, Any], *, n_threads: int = 1) -> Path:
     """Return the bundle at ``path``, trained now where there is none."""
