@@ -41,7 +41,7 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 EFFORT: dict[str, dict[str, Any]] = {
     "gru-2x384": {"n_steps": 400, "n_walks": 4},
-    "transformer-192": {"n_steps": 300, "n_walks": 3, "n_texts": 100},
+    "transformer-192": {"n_steps": 700, "n_walks": 4, "n_texts": 100},
 }
 """Less than the verb's own, so that all ends within the hour: a transformer listens slowly."""
 

@@ -1,8 +1,8 @@
 """Which shares to remove: an optimiser proposes, a walk answers with loss, time and size.
 
-The first proposals are plain, the same share of everything, and one is drawn; from then on a
-Gaussian process of each objective proposes by what it has seen (Optuna's). Walks take minutes, so
-that what it learns from each one is worth the second that it thinks.
+The first proposals are plain: the same share of everything, more if that was kept, less if not. One
+is drawn; from then on a Gaussian process of each objective proposes by what it has seen (Optuna's).
+Walks take minutes, so that what it learns from each is worth the second that it thinks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tools.compression.pruning.structured import Amounts
 
-PLAIN = (0.5, 0.7, 0.3)
-"""Shares of everything that are tried before the optimiser has a say, what tells most first."""
+FIRST, STEPS = 0.5, (0.2, 0.1)
+"""The share of everything that is tried first, and how far up or down the next ones are."""
 
 MOST, GRAIN = 0.8, 0.1
 """The largest share, and how finely they are divided: what differs by less is the same."""
@@ -62,17 +62,21 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         directions=["minimize"] * len(WORST),
-        sampler=optuna.samplers.GPSampler(seed=seed, n_startup_trials=len(PLAIN) + 1),
+        sampler=optuna.samplers.GPSampler(seed=seed, n_startup_trials=len(STEPS) + 2),
     )
-    for share in PLAIN:
-        study.enqueue_trial(dict.fromkeys(kinds, share))
-    for _ in range(n_walks + N_TRIES if kinds else 0):
+    plain = FIRST
+    for number in range(n_walks + N_TRIES if kinds else 0):
         if len(found) == n_walks:
             break
+        if number <= len(STEPS):
+            study.enqueue_trial(dict.fromkeys(kinds, round(plain, 3)))
         trial = study.ask()
         drawn = {kind: trial.suggest_float(kind, 0.0, MOST, step=GRAIN) for kind in kinds}
         amounts = {kind: round(share, 3) for kind, share in drawn.items() if round(share, 3)}
-        study.tell(trial, values_of(walked(amounts), size_bytes))
+        one = walked(amounts)
+        study.tell(trial, values_of(one, size_bytes))
+        if number < len(STEPS):
+            plain += STEPS[number] if one.steps[0].is_kept else -STEPS[number]
     return list(found.values())
 
 

@@ -32,8 +32,22 @@ def test_every_walk_is_made_once_the_whole_one_and_the_plain_ones_first() -> Non
         "whole",
         "features=0.5,hidden=0.5",
         "features=0.7,hidden=0.7",
-        "features=0.3,hidden=0.3",
+        "features=0.8,hidden=0.8",
     ]
+
+
+@pytest.mark.parametrize(
+    ("most", "shares"), [(0.6, [0.5, 0.7, 0.6]), (0.3, [0.5, 0.3, 0.4]), (0.1, [0.5, 0.3, 0.2])]
+)
+def test_plain_shares_close_in_on_what_is_kept(most: float, shares: list[float]) -> None:
+    def walk(amounts: dict[str, float]) -> Walk:
+        refused = "too much" if amounts.get("hidden", 0.0) > most else None
+        made = figures(0.0, 0.5, 500)
+        step = Step(name="pruned", claim="faster", figures=made, refused=refused)
+        return Walk(amounts=amounts, steps=(step,))
+
+    _, *found = search(walk, ("hidden",), n_walks=4, size_bytes=1000)
+    assert [one.amounts["hidden"] for one in found] == shares
 
 
 def test_the_same_seed_tries_the_same() -> None:
@@ -46,7 +60,8 @@ def test_without_kinds_there_is_nothing_to_remove() -> None:
 
 
 def test_a_search_ends_where_all_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.compression.optimizing.search.PLAIN", ())
+    monkeypatch.setattr("tools.compression.optimizing.search.FIRST", 0.1)
+    monkeypatch.setattr("tools.compression.optimizing.search.STEPS", (0.0,))
     monkeypatch.setattr("tools.compression.optimizing.search.MOST", 0.1)
     found = search(answer, ("hidden",), n_walks=4, size_bytes=1000)
     assert [walk.key for walk in found] == ["whole", "hidden=0.1"]
