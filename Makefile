@@ -36,7 +36,7 @@ bench: $(READY)  ## measurements with their machine (ARGS='latency ssvep snr bea
 	$(BIN)/python -m tests.bench $(ARGS)
 
 demo-bundle: $(READY)  ## train the demo's bundle anew from the simulator
-	$(BIN)/eegscribe train --simulate --recipe gru-ctc --set training.n_steps=4000 --set keep_weights=false --threads 2 --out tools/demo/demo.eegb --force
+	$(BIN)/eegscribe train --simulate --recipe gru-ctc --set training.n_steps=4000 --threads 2 --out tools/demo/demo.eegb --force
 
 format: $(READY)  ## put the code in order
 	$(BIN)/ruff format .
