@@ -100,7 +100,7 @@ APART = {"optimize"}
 
 MAKE_NONE = {
     "demo", "init", "check", "run", "listen", "simulate", "replay", "data", "score", "compare",
-    "train-lm", "lexicon", "schema", "forget",
+    "train-lm", "lexicon", "schema", "forget", "bench", "profile",
 }  # fmt: skip
 
 
