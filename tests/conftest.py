@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A run in the background of a shell ignores SIGINT, and so would every process that the tests start
@@ -15,6 +16,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # draws them all, as `make test` does.
 settings.register_profile("quick", max_examples=50)
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, and all that live in real time in the same one.
+
+    What is live waits for LSL, sockets and clocks; beside a second like it, it would wait too long.
+    """
+    for item in items:
+        is_live = item.get_closest_marker("live") is not None
+        group = "live" if is_live else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:

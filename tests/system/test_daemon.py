@@ -26,6 +26,8 @@ from tests.system.daemons import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.live
+
 WHAT = ("text", "symbols", "samples", "delete")
 
 

@@ -19,6 +19,10 @@ from tests.system.daemons import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.live
+
 
 def journal(tmp_path: Path) -> list[dict[str, Any]]:
     with sqlite3.connect(f"file:{tmp_path}/state/journal.sqlite?mode=ro", uri=True) as connection:

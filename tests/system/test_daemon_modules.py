@@ -13,6 +13,10 @@ from tests.system.daemons import running, start, unique
 if TYPE_CHECKING:
     import pytest
 
+import pytest
+
+pytestmark = pytest.mark.live
+
 UNASKED = ("cProfile", "pstats", "profile", "runtime.profiling.report")
 """What only a daemon that is asked to look where its time goes needs."""
 

@@ -24,6 +24,8 @@ from tests.system.daemons import RunningDaemon, running, unique
 from tests.system.lsl_outlets import Headset
 from tests.system.slow_daemon import HOP, WHERE
 
+pytestmark = pytest.mark.live
+
 DELAY_MS = 30.0
 CALM_MS = 15.0
 """What no other stage reaches, by its median, on a machine that is busy."""

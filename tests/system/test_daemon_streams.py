@@ -25,6 +25,8 @@ from tests.system.daemons import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.live
+
 
 def test_a_headset_switched_off_is_told_and_awaited(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b")

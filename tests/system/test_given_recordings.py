@@ -16,6 +16,8 @@ from tests.bundles import ctc_spec, make_bundle
 from tests.given import needs_data, recording
 from tests.system.daemons import eegscribe, running, start, unique
 
+pytestmark = pytest.mark.live
+
 SPEED = 25
 
 READABLE = (

@@ -16,6 +16,8 @@ from runtime.journal_store import Entry, Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.live
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -18,6 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.live
+
 SPEAKER = Path(__file__).with_name("speaker.py")
 LISTEN = (sys.executable, "-m", "tools.cli", "listen")
 

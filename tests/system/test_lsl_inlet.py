@@ -13,6 +13,8 @@ import pytest
 from pipeline.errors import StreamLost
 from runtime.lsl.inlet import NumericInlet, resolve
 
+pytestmark = pytest.mark.live
+
 N_CHANNELS = 3
 
 

@@ -12,6 +12,8 @@ from runtime.lsl.source import LslSource
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, pull
 
+pytestmark = pytest.mark.live
+
 
 def test_a_marker_waits_for_its_samples_and_is_placed_behind_a_gap() -> None:
     name = unique("wait")

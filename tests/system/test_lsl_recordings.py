@@ -20,6 +20,8 @@ from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, lost, pull
 from tools.replay_lsl import offer_over_lsl
 
+pytestmark = pytest.mark.live
+
 
 @needs_data
 @pytest.mark.parametrize(

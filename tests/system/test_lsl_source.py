@@ -15,6 +15,8 @@ from runtime.lsl.source import LslSource
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, lost, pull
 
+pytestmark = pytest.mark.live
+
 
 @pytest.mark.parametrize(
     "channel_format", [pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32]

@@ -15,6 +15,8 @@ import pytest
 
 from runtime.journal_store import Store
 
+pytestmark = pytest.mark.live
+
 HERE = Path(__file__).parent
 SPEAKER = HERE / "speaker.py"
 

@@ -10,10 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pylsl
+import pytest
 
 from runtime.paradigm import CHANNELS
 from runtime.simulation.synthesis import synthesise
 from tests.system.daemons import unique
+
+pytestmark = pytest.mark.live
 
 WITHIN_S = 30.0
 

@@ -11,6 +11,8 @@ from runtime.store import store_folder
 from tests.bundles import make_bundle
 from tests.system.daemons import eegscribe, running, unique
 
+pytestmark = pytest.mark.live
+
 
 def test_a_bundle_in_use_is_not_removed_before_its_daemon_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,10 @@ from runtime.wire.subscriber import Subscriber
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+import pytest
+
+pytestmark = pytest.mark.live
+
 SPEAKER = Path(__file__).with_name("speaker.py")
 
 

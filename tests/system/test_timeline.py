@@ -9,6 +9,8 @@ from runtime.recordings.source import read_recording
 from tests.given import needs_data, recording
 from tests.stamps import RATE_HZ, Stamps, hear, line, pushed
 
+pytestmark = pytest.mark.live
+
 
 def openbci() -> Stamps:
     stamps = read_recording(recording("labrecorder_openbci.xdf")).stamps
