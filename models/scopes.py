@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,9 @@ TOP = "top level"
 WRAPPED = "network"
 """How a sequence-to-sequence network is called by the module that is exported in its place."""
 
+_QUOTED = re.compile(r"'([^']*)'")
+"""A name in what the exporter writes, a list of them; the file may be anybody's, so only read."""
+
 _LAYER = re.compile(r"(.+)\.l(\d+)")
 
 
@@ -27,7 +29,7 @@ def scope_of(node: NodeProto) -> str | None:
     """
     for entry in node.metadata_props:
         if entry.key == SCOPES:
-            *modules, _operator = ast.literal_eval(entry.value)
+            modules = _QUOTED.findall(entry.value)[:-1]  # the last one is the operator
             return within(modules[-1] if modules else "")
     path, stroke, _operator = node.name.strip("/").rpartition("/")
     return within(path) if stroke else None
