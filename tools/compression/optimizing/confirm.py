@@ -188,7 +188,7 @@ class Confirming:
         """Write the bundle; return its digest."""
         asked, parent = self._asked, self._parent
         bundle = load_bundle(self._steps[self._last])
-        before, sparsity = bundle.manifest, bundle.manifest.optimisation.sparsity
+        before = bundle.manifest
         files = dict(bundle.files)
         files["README.md"] = (
             parent.files.get("README.md", b"").decode("utf-8", "replace").split("\n## ")[0]
@@ -211,7 +211,6 @@ class Confirming:
             ),
             optimisation=replace(
                 before.optimisation,
-                sparsity=sparsity,
                 size_bytes=model_bytes(bundle),
                 latency_ms={
                     "p50": round(found.speed.p50_ms, 4),
