@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from runtime.journal_store import Entry, JournalError, Lock, Page, Session, Store
@@ -60,13 +60,12 @@ class Journal:
             JournalError: the disk is full, or the file is damaged inside (``JournalDamaged``).
         """
         self._lock = Lock(self._path)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
             self._store = Store(self._path, sync=self._sync)
             self._store.expire(before_ns=time.time_ns() - self._keep_ns)
             unpublished = self._store.unpublished()
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self._thread.start()
         return unpublished
 

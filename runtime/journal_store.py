@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -127,16 +127,15 @@ class Store:
         Raises:
             JournalError: it could not be committed.
         """
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise self._failed(error) from None
-        except BaseException:
-            self._roll_back()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._roll_back)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failed(error) from None
+            undo.pop_all()
 
     def insert(self, entry: Entry, *, made_ns: int) -> None:
         """Add a final.

@@ -7,6 +7,7 @@ false. Whatever arrives is answered: not JSON, too long, of a wrong type, of tom
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -151,7 +152,8 @@ class ControlServer:
     ) -> None:
         self._commands = commands
         self._socket = zmq.asyncio.Context(context).socket(zmq.ROUTER)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._socket.close)
             self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
             self._socket.setsockopt(zmq.SNDHWM, 8)  # answers may be 4 MiB
             self._socket.setsockopt(zmq.LINGER, 0)
@@ -160,9 +162,7 @@ class ControlServer:
                 keys = read_keys(settings.curve, where="control.curve")
                 gate.guard(plain, keys, domain="control")
             self.endpoint = bind(plain, settings.endpoint, where="control.endpoint")
-        except BaseException:
-            self._socket.close()
-            raise
+            undo.pop_all()
 
     async def serve(self) -> None:
         """Answer one request after the other until cancelled."""

@@ -8,6 +8,7 @@ it sees from their ``seq`` and fetches from the journal.
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import zmq
@@ -41,7 +42,8 @@ class Publisher:
         self.n_overrun = 0
         self._lock = threading.Lock()  # around every use of the socket: ZeroMQ asks for no more
         self._socket = context.socket(zmq.PUB)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._socket.close, linger=0)
             self._socket.setsockopt(zmq.SNDHWM, settings.high_water_mark)
             self._socket.setsockopt(zmq.LINGER, LINGER_MS)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
@@ -52,9 +54,7 @@ class Publisher:
                 bind(self._socket, endpoint, where="publish.endpoint")
                 for endpoint in settings.endpoints
             )
-        except BaseException:
-            self._socket.close(linger=0)
-            raise
+            undo.pop_all()
 
     def publish(self, message: Message) -> None:
         """Send ``message`` now."""
