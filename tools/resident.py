@@ -18,7 +18,7 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int | None:
-    """Return the most since :func:`reset_peak`; None where the system does not tell."""
+    """Return the most since :func:`reset_peak`, or ever where it cannot; None if nobody tells."""
     try:
         lines = STATUS.read_bytes().splitlines()
     except OSError:
@@ -27,9 +27,10 @@ def peak_bytes() -> int | None:
     return 1024 * int(found[0].split()[1]) if found else None
 
 
-def reset_peak() -> None:
-    """Forget the peak so far, where the system can."""
+def reset_peak() -> bool:
+    """Forget the peak so far; False where the system cannot, and a peak is the process's own."""
     try:
         FORGET.write_bytes(b"5")  # proc(5): resets the peak resident set size
     except OSError:
-        return
+        return False
+    return True

@@ -15,7 +15,7 @@ def resident_bytes(device: torch.device) -> int:
 
 
 def peak_bytes(device: torch.device) -> int | None:
-    """Return the most since :func:`reset_peak`; None where the system does not tell."""
+    """Return the most since :func:`reset_peak`, or ever where it cannot; None if nobody tells."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resident.peak_bytes()
