@@ -23,7 +23,7 @@ demo: $(READY)  ## a simulated headset, the daemon and a subscriber: text appear
 	@$(BIN)/eegscribe demo $(ARGS)
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --hypothesis-profile=default $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --hypothesis-profile=same $(ARGS)
 
 check: $(READY)  ## format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pipeline.values import Batch, Event, Marker
 
 
+SIMULATED = ("acquisition", "simulated")
+"""Where a stream's description says ``true`` if nobody's head was measured: beside the
+manufacturer and the model, as XDF's meta-data conventions have them.
+"""
+
+
 class StreamEnded(Exception):  # noqa: N818 - no error: a recording is over
     """Every sample of a recording was handed over; nothing will follow."""
 
@@ -29,7 +35,8 @@ class StreamInfo:
 
     ``rate_hz`` is the nominal rate. ``channels`` are the labels in the order of a batch's columns,
     after picking. ``unit`` is what the stream itself said (``""`` if nothing); batches are always
-    microvolts. ``uid`` is LSL's identity of this very outlet, None outside LSL.
+    microvolts. ``uid`` is LSL's identity of this very outlet, None outside LSL. ``is_simulated``:
+    the stream calls itself so (:data:`SIMULATED` in its description); no person's EEG.
     """
 
     name: str
@@ -39,6 +46,7 @@ class StreamInfo:
     unit: str = ""
     uid: str | None = None
     hostname: str = ""
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from hypothesis import settings
 # and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Half of Hypothesis's examples where a test does not say how many; `--hypothesis-profile=default`
-# draws them all, as `make test` does.
+# Half of Hypothesis's examples where a test does not say how many, drawn anew each time. `make test`
+# takes them all, and always the same: what it says of a change is then of the change.
 settings.register_profile("quick", max_examples=50)
+settings.register_profile("same", max_examples=100, derandomize=True, database=None)
 settings.load_profile("quick")
 
 

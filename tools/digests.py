@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+SIMULATED = "simulated"
+"""Key of a provenance's data that says that some of it, or all, is no person's EEG."""
+
 DATA = (".eeg", ".dat", ".fdt")
 COMPANIONS = (*DATA, ".vmrk")
 """Suffixes of files that hold a part of the recording beside them; some hold its samples."""
@@ -34,6 +37,12 @@ def digests(files: Iterable[Path]) -> dict[str, str]:
         name = file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}"
         found[name if name not in found else f"{name} ({digest[:12]})"] = digest
     return found
+
+
+def told_simulated(names: Iterable[str]) -> dict[str, str]:
+    """Return what a provenance says of recordings that are no person's EEG; nothing without any."""
+    names = list(names)
+    return {SIMULATED: ", ".join(names)} if names else {}
 
 
 def sample_digests(recording: Path) -> frozenset[str]:

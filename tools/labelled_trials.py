@@ -49,6 +49,7 @@ class Recording:
     samples: Samples
     trials: tuple[Trial, ...]
     spoilt: tuple[tuple[int, int], ...]
+    is_simulated: bool = False
 
     @property
     def labelled(self) -> tuple[Trial, ...]:
@@ -65,6 +66,7 @@ class Whole:
     samples: Samples
     markers: tuple[Marker, ...]
     spoilt: tuple[tuple[int, int], ...]
+    is_simulated: bool = False
 
 
 def read_whole(source: Source, *, name: str) -> Whole:
@@ -85,7 +87,14 @@ def read_whole(source: Source, *, name: str) -> Whole:
     spoilt = [(e.sample - 1, e.sample + settle) for e in signal.events if e.kind in TAINTING]
     held = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     spoilt += [(int(k), int(k) + 1) for k in held]
-    return Whole(info.rate_hz, info.channels, samples, signal.markers, tuple(spoilt))
+    return Whole(
+        rate_hz=info.rate_hz,
+        channels=info.channels,
+        samples=samples,
+        markers=signal.markers,
+        spoilt=tuple(spoilt),
+        is_simulated=info.is_simulated,
+    )
 
 
 def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:
@@ -101,7 +110,15 @@ def read_recording(source: Source, *, name: str, stimulus: str) -> Recording:
     """
     whole = read_whole(source, name=name)
     trials = find_trials(whole.markers, stimulus=stimulus, n_samples=len(whole.samples))
-    return Recording(name, whole.rate_hz, whole.channels, whole.samples, trials, whole.spoilt)
+    return Recording(
+        name=name,
+        rate_hz=whole.rate_hz,
+        channels=whole.channels,
+        samples=whole.samples,
+        trials=trials,
+        spoilt=whole.spoilt,
+        is_simulated=whole.is_simulated,
+    )
 
 
 def find_trials(markers: Sequence[Marker], *, stimulus: str, n_samples: int) -> tuple[Trial, ...]:

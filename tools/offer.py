@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.errors import StreamLost
 from pipeline.timeline import Timeline
 from runtime.lsl.log import hush_lsl
+from runtime.source import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ def offer(
     channels: Sequence[str],
     with_markers: bool,
     wait_for_markers: bool = True,
+    is_simulated: bool = False,
     speed: float = 1.0,
     wait_s: float = 30.0,
     on_progress: Callable[[int], None] | None = None,
@@ -76,6 +78,7 @@ def offer(
         with_markers: whether there is a marker outlet.
         wait_for_markers: whether to wait, once somebody has connected to the samples, for somebody
             to connect to it too. A daemon without markers never does: then it goes unheard.
+        is_simulated: no person's EEG; the stream says so.
         speed: how many seconds of stamps are sent in one.
         wait_s: how long to wait for consumers.
         on_progress: told the count of samples sent.
@@ -86,7 +89,7 @@ def offer(
     import pylsl
 
     hush_lsl()
-    eeg = _eeg_outlet(name, rate_hz, channels)
+    eeg = _eeg_outlet(name, rate_hz, channels, is_simulated=is_simulated)
     beside = _marker_outlet(name) if with_markers else None
     if not eeg.wait_for_consumers(wait_s):
         raise StreamLost(
@@ -144,7 +147,9 @@ def _in_order_of_samples(
     return sorted(found, key=lambda entry: entry[0])
 
 
-def _eeg_outlet(name: str, rate_hz: float, channels: Sequence[str]) -> StreamOutlet:
+def _eeg_outlet(
+    name: str, rate_hz: float, channels: Sequence[str], *, is_simulated: bool
+) -> StreamOutlet:
     import pylsl
 
     info = pylsl.StreamInfo(name, "EEG", len(channels), rate_hz, pylsl.cf_float32, name)
@@ -154,6 +159,9 @@ def _eeg_outlet(name: str, rate_hz: float, channels: Sequence[str]) -> StreamOut
         channel.append_child_value("label", label)
         channel.append_child_value("unit", "microvolts")
         channel.append_child_value("type", "EEG")
+    if is_simulated:
+        where, what = SIMULATED
+        info.desc().append_child(where).append_child_value(what, "true")
     return pylsl.StreamOutlet(info)
 
 

@@ -138,6 +138,7 @@ class Replay:
                 n_symbols=len(spec.vocabulary),
                 rate_hz=spec.rate_hz,
             ),
+            "simulated": self.info.is_simulated,
             "realtime_factor": self.n_samples / self.info.rate_hz / elapsed_s,
             "lost_samples": self.n_lost,
             "latency_ms": {

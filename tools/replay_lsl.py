@@ -53,6 +53,7 @@ def offer_over_lsl(
         rate_hz=raw.rate_hz,
         channels=montage.channels,
         with_markers=bool(raw.markers),
+        is_simulated=raw.is_simulated,
         wait_for_markers=bool(told),
         speed=speed,
         wait_s=wait_s,

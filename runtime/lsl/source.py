@@ -23,7 +23,7 @@ from runtime.config_values import predicate
 from runtime.lsl.inlet import NumericInlet, OutletWatch, RivalCount, resolve
 from runtime.lsl.markers import LOOK_S, OFFSET_WITHIN_S, MarkerReader
 from runtime.montage import Montage, make_montage
-from runtime.source import RawStream, StreamInfo
+from runtime.source import SIMULATED, RawStream, StreamInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,11 +121,14 @@ class LslSource:
         else:
             self._timeline.restart()
         info = inlet.info
+        where, what = SIMULATED
+        is_simulated = info.desc().child(where).child_value(what) == "true"
         self._say(
             "stream_found",
             rate_hz=inlet.rate_hz,
             n_channels=info.channel_count(),
             hostname=info.hostname(),
+            **({"simulated": True} if is_simulated else {}),
         )
         if montage.assumed:
             self._say("unit_assumed", n_channels=len(montage.assumed), unit="microvolts")
@@ -152,6 +155,7 @@ class LslSource:
             unit=inlet.units[0],
             uid=info.uid(),
             hostname=info.hostname(),
+            is_simulated=is_simulated,
         )
 
     def _attach_tap(self, raw: RawStream) -> None:

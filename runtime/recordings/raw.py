@@ -42,6 +42,7 @@ class RawRecording:
     ``inputs`` are, for a recording of our own daemon, the markers and events exactly as its chain
     took them, in that order; None otherwise. ``run`` says how it was configured, where the
     recording says so. ``subject`` names who was recorded, empty where nothing does.
+    ``is_simulated``: nobody was; the recording says so itself.
     """
 
     name: str
@@ -55,6 +56,7 @@ class RawRecording:
     inputs: list[Marker | Event] | None = None
     run: RecordedRun | None = None
     subject: str = ""
+    is_simulated: bool = False
 
     def check(self, where: str) -> None:
         """Refuse what no chain could run on.

@@ -137,6 +137,7 @@ class RecordingSource:
             rate_hz=raw.rate_hz,
             channels=self._montage.channels,
             unit=raw.units[self._montage.columns[0]] if len(self._montage.columns) else "",
+            is_simulated=raw.is_simulated,
         )
 
     @property

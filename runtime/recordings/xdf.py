@@ -22,6 +22,7 @@ from runtime.recordings.damage import DAMAGE
 from runtime.recordings.raw import RawRecording, RecordedRun, without_dropped
 from runtime.recordings.recorder import INPUTS_STREAM, INPUTS_TYPE
 from runtime.recordings.xdf_check import check_xdf
+from runtime.source import SIMULATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +118,8 @@ def _raw(eeg: dict[str, Any], streams: list[dict[str, Any]], markers: str | None
         markers=_markers(eeg, streams, markers),
         inputs=_inputs(streams),
         run=_run(streams),
-        subject=_subject(eeg),
+        subject=_about(eeg, "subject", "id"),
+        is_simulated=_about(eeg, *SIMULATED) == "true",
     )
 
 
@@ -126,11 +128,11 @@ def _text(stream: dict[str, Any], key: str) -> str:
     return str(found[0]) if found and found[0] is not None else ""
 
 
-def _subject(stream: dict[str, Any]) -> str:
-    """Return who is on record, as XDF's meta-data conventions have it: ``desc/subject/id``."""
+def _about(stream: dict[str, Any], what: str, key: str) -> str:
+    """Return what the description says, as XDF's meta-data conventions have it; else nothing."""
     desc = (stream["info"].get("desc") or [None])[0] or {}
-    subject = (desc.get("subject") or [None])[0] or {}
-    return str((subject.get("id") or [""])[0] or "").strip()
+    described = (desc.get(what) or [None])[0] or {}
+    return str((described.get(key) or [""])[0] or "").strip()
 
 
 def _rate_hz(stream: dict[str, Any]) -> float:

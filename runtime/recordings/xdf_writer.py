@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import RecordingError
+from runtime.source import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,7 @@ def stream_header(
     source_id: str = "",
     uid: str = "",
     hostname: str = "",
+    is_simulated: bool = False,
 ) -> str:
     """Return the XML header of a stream; without ``channels``, ``n_channels`` says how many."""
     described = "".join(
@@ -58,7 +60,9 @@ def stream_header(
         f"<type>{_text(kind)}</type></channel>"
         for label in channels
     )
-    desc = f"<desc><channels>{described}</channels></desc>" if channels else "<desc/>"
+    where, what = SIMULATED
+    mark = f"<{where}><{what}>true</{what}></{where}>" if is_simulated else ""
+    desc = f"<desc><channels>{described}</channels>{mark}</desc>" if channels else "<desc/>"
     count = len(channels) if n_channels is None else n_channels
     return (
         '<?xml version="1.0"?><info>'

@@ -52,6 +52,7 @@ class SimulatedSource:
             rate_hz=self._settings.rate_hz,
             channels=CHANNELS,
             unit="microvolts",
+            is_simulated=True,
         )
 
     def pull(self, timeout_s: float) -> Batch | None:

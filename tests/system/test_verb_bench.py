@@ -72,7 +72,7 @@ def test_every_backend_is_a_row_that_ran_or_says_why(
     assert rows["onnx-int8"]["accuracy"]["verdict"] == "cannot tell"  # of three short texts
     (bundle,) = summary["bundles"]
     assert bundle["sha256"] == load_bundle(gru).sha256
-    assert (bundle["data"], len(bundle["unit_sizes"])) == ("recorded", 3)
+    assert (bundle["data"], len(bundle["unit_sizes"])) == ("simulated", 3)
     assert list(bundle["recordings"]) == ["r.xdf"]
     assert "r.xdf: the bundle was trained on it" in bundle["notes"]
     kept = read_result(out)

@@ -211,7 +211,7 @@ def _benched(entry: Entry) -> Benched:
         head=names.get(type(spec.decoder), "seq2seq"),
         rate_hz=spec.rate_hz,
         call_s=window.hop_samples / spec.rate_hz if isinstance(window, SlidingWindow) else None,
-        data=material.kind,
+        data="simulated" if any(r.is_simulated for r in material.reels) else material.kind,
         recordings=recordings,
         unit=material.unit,
         unit_sizes=tuple(sizes(references, material.unit).tolist()) if references else (),

@@ -159,6 +159,7 @@ def simulated_reel(engine: Engine, text: str, seed: int) -> Reel:
         rate_hz=engine.spec.rate_hz,
         n_samples=n_samples,
         samples=session.samples,
+        is_simulated=True,
         chunks=tuple(Chunk(start, min(start + hop, n_samples), (), ()) for start in starts),
         marker_names=dict(engine.spec.markers),
         items=(Item(0, span.text, 0, n_samples),),

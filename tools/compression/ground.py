@@ -128,8 +128,6 @@ class RecordedGround:
         taken: of their items those that count, as (recording's place, item's place); all.
     """
 
-    kind = "recorded"
-
     def __init__(
         self,
         engine: Engine,
@@ -144,6 +142,8 @@ class RecordedGround:
             for place in range(len(reel.items))
             if taken is None or (k, place) in taken
         ]
+        heard = {id(reel): reel for reel in (first, *judged)}.values()
+        self.kind: str = "simulated" if any(r.is_simulated for r in heard) else "recorded"
         same = ", as there is no other" if list(judged) == [first] else ""
         names = ", ".join(reel.name for reel in judged)
         self.notes: tuple[str, ...] = (f"ranges of {first.name}, errors of {names}{same}",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tools.evaluation.report.report import SIMULATED
 from tools.evaluation.summary import lines
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def told_lines(found: Evaluated) -> list[str]:
     """Return everything, the verdict last but for the bundle it is of."""
     told = found.summary
     return [
+        *((f"SIMULATED EEG. {SIMULATED}",) if told["simulated"] else ()),
         *_scores("recording", {one["name"]: one for one in told["recordings"]}),
         *_scores("decoding", {DECODINGS[n]: one for n, one in told["decodings"].items() if one}),
         "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.spec import Settings
+from tools.digests import SIMULATED
 from tools.evaluation.edits import ERROR_NAMES
 from tools.evaluation.verdict import KEY
 
@@ -52,7 +53,7 @@ def accuracy_of(manifest: Manifest) -> Accuracy | None:
                     else (float(interval[0]), float(interval[1])),
                     beside=None if beside is None else float(beside),
                     beside_is=beside_is,
-                    is_simulated="simulated" in manifest.provenance.data,
+                    is_simulated=SIMULATED in manifest.provenance.data,
                     verdict=manifest.evaluation.verdict,
                 )
     except (KeyError, TypeError, ValueError, IndexError):

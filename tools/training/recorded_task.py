@@ -90,7 +90,7 @@ def recorded_task(
 
     noise = np.random.default_rng(0).standard_normal((2000, len(corpus.channels)))
     return Task(
-        kind="recorded",
+        kind="simulated" if any(r.is_simulated for r in corpus.recordings) else "recorded",
         heard=heard,
         spec=spec,
         examples=batches(TRAINING),

@@ -12,6 +12,7 @@ import numpy as np
 
 from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
+from tools.digests import SIMULATED
 from tools.training.data.examples import SimulatedExamples
 from tools.training.evaluation import HeldOut
 from tools.training.head import Heard, network_settings
@@ -125,7 +126,7 @@ def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:
         spec=spec,
         examples=batches(recipe.training.seed),
         validation=batches(recipe.training.seed + VALIDATION_SEED),
-        data={CORPUS.name: _digest(corpus), "simulated": repr(settings)},
+        data={CORPUS.name: _digest(corpus), SIMULATED: repr(settings)},
         texts=phrases,
         example=synthesise("golden", seed=0, settings=settings).samples,
         arpa=_character_model(phrases, recipe) if arpa is None else arpa,

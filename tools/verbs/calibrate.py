@@ -55,7 +55,7 @@ def run(options: Namespace) -> int:
     from tools.calibration.bundle import write_calibration
     from tools.calibration.calibrate import N_SHUFFLES, calibrate_ssvep
     from tools.calibration.report import figures_of, report_lines
-    from tools.digests import digests, parts_of
+    from tools.digests import digests, parts_of, told_simulated
     from tools.layout import SsvepLayout, read_layout
 
     layout = read_layout(options.layout)
@@ -79,7 +79,8 @@ def run(options: Namespace) -> int:
         options.out,
         figures=figures,
         command=_command(options),
-        data=digests([*(p for r in options.recordings for p in parts_of(r)), options.layout]),
+        data=digests([*(p for r in options.recordings for p in parts_of(r)), options.layout])
+        | told_simulated(r.name for r in recordings if r.is_simulated),
     )
     if options.json:
         _print_json(figures, str(options.out), digest)

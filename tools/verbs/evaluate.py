@@ -94,6 +94,7 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from runtime.engine import parse_settings
+    from tools.digests import SIMULATED
     from tools.evaluation.edits import ERROR_NAMES
     from tools.evaluation.evaluate import Plan, evaluate
     from tools.evaluation.passes.batching import open_batching
@@ -133,7 +134,9 @@ def run(options: Namespace) -> int:
     command = shlex.join(["eegscribe", *_words(options)])
     found.summary["made_of"] |= {**made_here(), "command": command, "skipped": skipped}
     provenance = decodings.bundle.bundle.manifest.provenance
-    found.summary["simulated"] = "simulated" in provenance.data
+    found.summary["simulated"] = SIMULATED in provenance.data or any(
+        reel.is_simulated for reel in shelf.reels
+    )
     found.summary["bundle"] = _into_bundle(options, decodings.bundle, found)
     _write(options.out, found)
     _tell(options, found)

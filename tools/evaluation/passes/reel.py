@@ -67,7 +67,7 @@ class Reel:
     ``samples`` are raw µV (n_samples, n_channels) of the bundle's channels, and ``content`` is
     their digest; ``files`` are those of the files that hold them. ``items`` are in order; ``lost``
     are samples that may hold a text nobody can tell, ``faults`` a line for each. ``session`` is
-    empty where neither the recording nor its name says one.
+    empty where neither the recording nor its name says one. ``is_simulated``: nobody was recorded.
     """
 
     path: Path
@@ -84,6 +84,7 @@ class Reel:
     items: tuple[Item, ...] = ()
     lost: tuple[tuple[int, int], ...] = ()
     faults: tuple[str, ...] = ()
+    is_simulated: bool = False
 
     @property
     def whose(self) -> str:
@@ -113,7 +114,8 @@ def read_reel(
     chunks: list[Chunk] = []
     pieces: list[Samples] = []
     try:
-        check_fit(engine, source.open(None))
+        info = source.open(None)
+        check_fit(engine, info)
         for batch in drain(source):
             stop = batch.first + len(batch.samples)
             chunks.append(Chunk(batch.first, stop, batch.markers, batch.events))
@@ -136,6 +138,7 @@ def read_reel(
         samples=samples,
         chunks=tuple(chunks),
         marker_names={**spec.markers, pause: PAUSE, resume: RESUME},
+        is_simulated=info.is_simulated,
     )
     return _with_truth(reel, engine, trials)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.errors import RecordingError
 from runtime.recordings.source import RecordingSource
-from tools.digests import digests, parts_of
+from tools.digests import digests, parts_of, told_simulated
 from tools.signal import read_signal
 from tools.training.data.bids import entities, events_path, find_recordings, read_events
 from tools.training.data.labelled_text import find_spans
@@ -51,6 +51,7 @@ class Recorded:
     n_samples: int
     spans: tuple[TextSpan, ...]
     lost: tuple[tuple[int, int], ...] = ()
+    is_simulated: bool = False
 
     @property
     def whose(self) -> str:
@@ -82,7 +83,9 @@ class Corpus:
 
     def digests(self) -> dict[str, str]:
         """Return name and SHA-256 of every file; of folders only what tells names apart."""
-        return digests(file for recorded in self.recordings for file in recorded.files)
+        files = (file for recorded in self.recordings for file in recorded.files)
+        simulated = (one.path.name for one in self.recordings if one.is_simulated)
+        return digests(files) | told_simulated(simulated)
 
 
 def read_corpus(
@@ -161,6 +164,7 @@ def describe(
         n_samples=len(signal.samples),
         spans=fit,
         lost=(*found.lost, *refused),
+        is_simulated=signal.info.is_simulated,
     )
     return recorded, (*found.faults, *unfit)
 
