@@ -12,10 +12,11 @@ from hypothesis import settings
 # and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Half of Hypothesis's examples where a test does not say how many, drawn anew each time. `make test`
-# takes them all, and always the same: what it says of a change is then of the change.
+# Half of Hypothesis's examples where a test does not say how many, drawn anew each time; `make
+# test` takes all, always the same: what it says of a change is of the change. `long` searches.
 settings.register_profile("quick", max_examples=50)
 settings.register_profile("same", max_examples=100, derandomize=True, database=None)
+settings.register_profile("long", max_examples=2000, deadline=None)
 settings.load_profile("quick")
 
 
