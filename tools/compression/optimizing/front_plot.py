@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tools.compression.optimizing.report import OptimizeReport
     from tools.compression.optimizing.walk import Figures
 
-MARKERS = {"pruned": "s", "int8": "o", "mixed": "D", "float16": "^"}
+MARKERS = {"pruned": "s", "int8": "o", "int8-trained": "P", "mixed": "D", "float16": "^"}
 
 
 def plot(report: OptimizeReport, path: Path) -> None:
