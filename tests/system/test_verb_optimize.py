@@ -7,30 +7,25 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 import numpy as np
-import onnx
 import pytest
-import torch
-from onnx import helper, numpy_helper
 
-from models.bundle import load_bundle, write_bundle
+from models.bundle import load_bundle
 from models.weights import WEIGHTS
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tests.system.daemons import EEGSCRIBE, eegscribe
+from tests.system.spoilt import deafened, sabotaged, slowed, write_lopsided
 from tools.cli import main
 from tools.compression.exam import Exam
 from tools.compression.optimizing.steps import Recoder
-from tools.compression.pruning.prunable import Prunable
-from tools.compression.quantizing.bundle import quantized_bundle
+from tools.compression.optimizing.walk import Step, Walker
 from tools.demo_run import DEMO_BUNDLE
 from tools.training.tasks import UNSEEN
 from tools.verbs.simulate import write_xdf
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 N_RECORDINGS, N_TEXTS = 4, 10
 TINY = ("network.n_hidden=24", "network.n_features=32", "network.n_layers=2", "data.held_out=0.6")
@@ -88,40 +83,6 @@ def summary(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def sabotaged(change: Callable[[onnx.ModelProto], None]) -> Callable[..., Any]:
-    """Return a step that stores the network as it is, and spoils it."""
-
-    def made(recoder: Any, step: str) -> Any:
-        bundle = recoder._bundle
-        model = onnx.load_from_string(bundle.files["model.onnx"])
-        change(model)
-        files = {"model.onnx": model.SerializeToString()}
-        return quantized_bundle(step, bundle, files, {"all": 8}, how="spoilt")
-
-    return made
-
-
-def deafened(model: onnx.ModelProto) -> None:
-    """Half of the weights become zeros."""
-    for tensor in model.graph.initializer:
-        if np.prod(tensor.dims) > 1000:
-            array = numpy_helper.to_array(tensor).copy()
-            array[..., ::2] = 0.0
-            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-
-
-def slowed(model: onnx.ModelProto) -> None:
-    """The first output is turned round two thousand times."""
-    output = model.graph.output[0]
-    last = next(node for node in model.graph.node if output.name in node.output)
-    place = list(last.output).index(output.name)
-    last.output[place] = name = "unspoilt"
-    for k in range(2000):
-        after = output.name if k == 1999 else f"spoilt_{k}"
-        model.graph.node.append(helper.make_node("Neg", [name], [after]))
-        name = after
-
-
 def test_a_step_that_loses_accuracy_is_refused(
     recordings: list[Path],
     tmp_path: Path,
@@ -144,35 +105,13 @@ def test_a_step_that_loses_accuracy_is_refused(
     assert "no step was kept" in told["refused"]
 
 
-@pytest.fixture
-def lopsided(tmp_path: Path) -> Path:
-    """Return the demo's bundle with far too large weights behind a feature and a unit that are 0.
-
-    The network computes what it did without these two, but whoever divides a row's largest weight
-    by 127 has few numbers left for all the others.
-    """
-    demo = Prunable(DEMO_BUNDLE, tmp_path / "trainings", importance="magnitude")
-    network, scores = demo.network, demo.scores(demo.network)
-    gru, n = network.gru, network.settings.n_hidden
-    feature, unit = int(scores["filters"].argmin()), int(scores["gru.0"].argmin())
-    with torch.no_grad():
-        network.norm.weight[feature] = network.norm.bias[feature] = 0.0
-        gru.weight_ih_l0[:, feature] = 30.0 * gru.weight_ih_l0.abs().max()
-        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-            getattr(gru, name)[2 * n + unit] = 0.0  # the unit's new value is 0, and so is its old
-        gru.weight_hh_l0[:, unit] = 30.0 * gru.weight_hh_l0.abs().max()
-        gru.weight_hh_l0[2 * n + unit, unit] = 0.0
-    path = tmp_path / "lopsided.eegb"
-    write_bundle(path, *demo.made("lopsided", network))
-    return path
-
-
 def test_errors_of_rounding_are_won_back_by_training_for_8_bits(
-    lopsided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], steady: None
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steady: None
 ) -> None:
-    out = tmp_path / "small.eegb"
+    given, out = tmp_path / "lopsided.eegb", tmp_path / "small.eegb"
+    write_lopsided(given)
     words = ("--max-drop", "10%", "--steps", "60", "--texts", "40", *WHOLE)
-    assert optimize(lopsided, out, [], "--simulate", *words) == 0
+    assert optimize(given, out, [], "--simulate", *words) == 0
     told = summary(capsys)
     steps = {step["name"]: step for step in told["walks"][0]["steps"]}
     assert list(steps) == ["int8", "int8-trained", "mixed"]
@@ -259,6 +198,35 @@ def test_what_is_confirmed_is_written_and_names_its_fallback(
     assert not out.with_name("small.eegb.optimizing").exists()
 
 
+@pytest.fixture
+def untrained_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 8 bits that were not trained for be refused for their errors, whatever these are."""
+    tried = Walker._tried
+
+    def refused(self: Walker, name: str, *words: Any) -> Any:
+        step, stored = tried(self, name, *words)  # type: ignore[arg-type]
+        return (msgspec.structs.replace(step, refused="no") if name == "int8" else step), stored
+
+    monkeypatch.setattr(Walker, "_tried", refused)
+    monkeypatch.setattr(Step, "may_be_trained", property(lambda step: step.refused == "no"))
+
+
+def pruned(
+    tiny: Path,
+    recordings: list[Path],
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, Any]:
+    """Return what is told of half of all units that went, and of the same size from scratch."""
+    monkeypatch.setattr(Exam, "constant", 9.0)  # it reads nothing, and is pruned all the same
+    words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
+    assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
+    told = summary(capsys)
+    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.5, "hidden": 0.5}]
+    return told
+
+
 def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     tiny: Path,
     recordings: list[Path],
@@ -268,11 +236,8 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     steady: None,
 ) -> None:
     out = tmp_path / "small.eegb"
-    monkeypatch.setattr(Exam, "constant", 9.0)  # it reads nothing, and is pruned all the same
-    words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
-    assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
-    told, manifest = summary(capsys), load_bundle(out).manifest
-    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.5, "hidden": 0.5}]
+    told = pruned(tiny, recordings, out, capsys, monkeypatch)
+    manifest = load_bundle(out).manifest
     names = [row["name"] for row in told["rows"]]
     assert names[:3] == ["float32, torch", "float32, ONNX Runtime", "+ pruned"]
     assert names[-1] == "from scratch"
@@ -281,6 +246,25 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     assert len(told["bought"]) == 3
     assert WEIGHTS not in load_bundle(out).files or told["picked"].endswith("pruned")
     assert told["front"]
+
+
+def test_what_is_pruned_is_trained_for_8_bits_and_so_is_the_same_size_from_scratch(
+    tiny: Path,
+    recordings: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    steady: None,
+    untrained_refused: None,
+) -> None:
+    out = tmp_path / "small.eegb"
+    told = pruned(tiny, recordings, out, capsys, monkeypatch)
+    assert "pruned+int8-trained" in told["picked"]
+    made = load_bundle(out).manifest.optimisation.steps
+    assert made[:2] == ("pruned features=0.5,hidden=0.5", "int8-trained")
+    sizes = {row["name"]: row["size_bytes"] for row in told["rows"]}
+    assert sizes["from scratch"] <= sizes["+ int8-trained"]
+    assert told["notes"][-1] == "Then its weights were rounded in training, as long as the other's."
 
 
 def test_a_search_that_was_killed_goes_on(

@@ -112,7 +112,12 @@ class Prunable:
 
     def cut(self, amounts: Amounts) -> Any:
         """Return the network without ``amounts``, as it is."""
-        return remove(self.network, self.family, self.chosen(self.network, amounts))
+        return remove(self.network, self.family, choose(self.groups, self._worth, amounts))
+
+    @cached_property
+    def _worth(self) -> dict[str, Tensor]:
+        """How much each unit of the network itself is worth: the same for all amounts."""
+        return self.scores(self.network)
 
     def tuned(self, network: Any, *, name: str) -> Any:
         """Return ``network`` fine-tuned for all the steps; the training is kept as ``name``."""
