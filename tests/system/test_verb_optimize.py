@@ -7,27 +7,25 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
 
 from models.bundle import load_bundle
 from models.weights import WEIGHTS
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tests.system.daemons import EEGSCRIBE, eegscribe
+from tests.system.spoilt import deafened, sabotaged, slowed, write_lopsided
 from tools.cli import main
 from tools.compression.exam import Exam
-from tools.compression.quantizing.bundle import quantized_bundle
+from tools.compression.optimizing.steps import Recoder
+from tools.compression.optimizing.walk import Step, Walker
 from tools.demo_run import DEMO_BUNDLE
 from tools.training.tasks import UNSEEN
 from tools.verbs.simulate import write_xdf
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 N_RECORDINGS, N_TEXTS = 4, 10
 TINY = ("network.n_hidden=24", "network.n_features=32", "network.n_layers=2", "data.held_out=0.6")
@@ -85,40 +83,6 @@ def summary(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def sabotaged(change: Callable[[onnx.ModelProto], None]) -> Callable[..., Any]:
-    """Return a step that stores the network as it is, and spoils it."""
-
-    def recoded(step: str, source: Path, _ground: object) -> Any:
-        bundle = load_bundle(source)
-        model = onnx.load_from_string(bundle.files["model.onnx"])
-        change(model)
-        files = {"model.onnx": model.SerializeToString()}
-        return quantized_bundle(step, bundle, files, {"all": 8}, how="spoilt")
-
-    return recoded
-
-
-def deafened(model: onnx.ModelProto) -> None:
-    """Half of the weights become zeros."""
-    for tensor in model.graph.initializer:
-        if np.prod(tensor.dims) > 1000:
-            array = numpy_helper.to_array(tensor).copy()
-            array[..., ::2] = 0.0
-            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-
-
-def slowed(model: onnx.ModelProto) -> None:
-    """The first output is turned round two thousand times."""
-    output = model.graph.output[0]
-    last = next(node for node in model.graph.node if output.name in node.output)
-    place = list(last.output).index(output.name)
-    last.output[place] = name = "unspoilt"
-    for k in range(2000):
-        after = output.name if k == 1999 else f"spoilt_{k}"
-        model.graph.node.append(helper.make_node("Neg", [name], [after]))
-        name = after
-
-
 def test_a_step_that_loses_accuracy_is_refused(
     recordings: list[Path],
     tmp_path: Path,
@@ -126,16 +90,41 @@ def test_a_step_that_loses_accuracy_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     steady: None,
 ) -> None:
-    monkeypatch.setattr("tools.compression.optimizing.walk.recoded", sabotaged(deafened))
+    monkeypatch.setattr(Recoder, "made", sabotaged(deafened))
     out = tmp_path / "small.eegb"
-    assert optimize(DEMO_BUNDLE, out, recordings[:2], "--max-drop", "5%", *WHOLE) == 1
+    words = ("--max-drop", "5%", "--steps", "1", *WHOLE)
+    assert optimize(DEMO_BUNDLE, out, recordings[:2], *words) == 1
     told = summary(capsys)
     assert not out.exists()
     assert [walk["amounts"] for walk in told["walks"]] == [{}]
-    for step in told["walks"][0]["steps"]:
-        assert step["refused"] == "5.00% is allowed"
+    steps = told["walks"][0]["steps"]
+    assert [step["name"] for step in steps] == ["int8", "int8-trained", "float16"]
+    for step in steps:
+        assert step["refused"] == "more errors than the 5.00% that is allowed"
         assert step["figures"]["loss"]["more"] > 0.05
     assert "no step was kept" in told["refused"]
+
+
+def test_errors_of_rounding_are_won_back_by_training_for_8_bits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steady: None
+) -> None:
+    given, out = tmp_path / "lopsided.eegb", tmp_path / "small.eegb"
+    write_lopsided(given)
+    words = ("--max-drop", "10%", "--steps", "60", "--texts", "40", *WHOLE)
+    assert optimize(given, out, [], "--simulate", *words) == 0
+    told = summary(capsys)
+    steps = {step["name"]: step for step in told["walks"][0]["steps"]}
+    assert list(steps) == ["int8", "int8-trained", "mixed"]
+    assert steps["int8"]["refused"] == "more errors than the 10.00% that is allowed"
+    assert steps["int8-trained"]["refused"] is None
+    lost = {name: step["figures"]["loss"]["more"] for name, step in steps.items()}
+    assert lost["int8"] > 0.15
+    assert lost["int8-trained"] < 0.05
+    assert steps["int8-trained"]["figures"]["size_bytes"] == steps["int8"]["figures"]["size_bytes"]
+    manifest = load_bundle(out).manifest
+    assert manifest.optimisation.steps[0] == "int8-trained"
+    assert told["confirmation"]["loss"]["verdict"] == "held"
+    open_engine(out)  # golden vectors hold
 
 
 def test_a_step_that_is_slower_is_refused(
@@ -144,7 +133,7 @@ def test_a_step_that_is_slower_is_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tools.compression.optimizing.walk.recoded", sabotaged(slowed))
+    monkeypatch.setattr(Recoder, "made", sabotaged(slowed))
     out = tmp_path / "small.eegb"
     assert optimize(DEMO_BUNDLE, out, recordings[:2], "--max-drop", "50%", *WHOLE) == 1
     told = summary(capsys)
@@ -209,6 +198,35 @@ def test_what_is_confirmed_is_written_and_names_its_fallback(
     assert not out.with_name("small.eegb.optimizing").exists()
 
 
+@pytest.fixture
+def untrained_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 8 bits that were not trained for be refused for their errors, whatever these are."""
+    tried = Walker._tried
+
+    def refused(self: Walker, name: str, *words: Any) -> Any:
+        step, stored = tried(self, name, *words)  # type: ignore[arg-type]
+        return (msgspec.structs.replace(step, refused="no") if name == "int8" else step), stored
+
+    monkeypatch.setattr(Walker, "_tried", refused)
+    monkeypatch.setattr(Step, "may_be_trained", property(lambda step: step.refused == "no"))
+
+
+def pruned(
+    tiny: Path,
+    recordings: list[Path],
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, Any]:
+    """Return what is told of half of all units that went, and of the same size from scratch."""
+    monkeypatch.setattr(Exam, "constant", 9.0)  # it reads nothing, and is pruned all the same
+    words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
+    assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
+    told = summary(capsys)
+    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.5, "hidden": 0.5}]
+    return told
+
+
 def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     tiny: Path,
     recordings: list[Path],
@@ -218,11 +236,8 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     steady: None,
 ) -> None:
     out = tmp_path / "small.eegb"
-    monkeypatch.setattr(Exam, "constant", 9.0)  # it reads nothing, and is pruned all the same
-    words = ("--max-drop", "90%", "--walks", "2", "--steps", "2", "--scratch")
-    assert optimize(tiny, out, recordings, *words, "--prefer", "size") == 0
-    told, manifest = summary(capsys), load_bundle(out).manifest
-    assert [walk["amounts"] for walk in told["walks"]] == [{}, {"features": 0.5, "hidden": 0.5}]
+    told = pruned(tiny, recordings, out, capsys, monkeypatch)
+    manifest = load_bundle(out).manifest
     names = [row["name"] for row in told["rows"]]
     assert names[:3] == ["float32, torch", "float32, ONNX Runtime", "+ pruned"]
     assert names[-1] == "from scratch"
@@ -231,6 +246,25 @@ def test_a_network_is_pruned_too_and_compared_with_the_same_size_from_scratch(
     assert len(told["bought"]) == 3
     assert WEIGHTS not in load_bundle(out).files or told["picked"].endswith("pruned")
     assert told["front"]
+
+
+def test_what_is_pruned_is_trained_for_8_bits_and_so_is_the_same_size_from_scratch(
+    tiny: Path,
+    recordings: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    steady: None,
+    untrained_refused: None,
+) -> None:
+    out = tmp_path / "small.eegb"
+    told = pruned(tiny, recordings, out, capsys, monkeypatch)
+    assert "pruned+int8-trained" in told["picked"]
+    made = load_bundle(out).manifest.optimisation.steps
+    assert made[:2] == ("pruned features=0.5,hidden=0.5", "int8-trained")
+    sizes = {row["name"]: row["size_bytes"] for row in told["rows"]}
+    assert sizes["from scratch"] <= sizes["+ int8-trained"]
+    assert told["notes"][-1] == "Then its weights were rounded in training, as long as the other's."
 
 
 def test_a_search_that_was_killed_goes_on(

@@ -67,12 +67,18 @@ class Loss(Settings, frozen=True, kw_only=True):
         figures = f"{self.more:+.2%} errors, at most {self.bound:+.2%}, of {self.n_units} {unit}"
         return f"{figures}: {self.verdict_said(unit)}"
 
+    @property
+    def could_hold(self) -> bool:
+        """Whether a network that never differs from the original would be held on these texts."""
+        is_told = _is_telling(self.n_texts, self.original, self.constant)
+        return is_told and UNSEEN / self.n_units < self.most
+
     def verdict_said(self, unit: str) -> str:
         """Return what that means."""
         if self.verdict == "held":
             return f"below {self.most:.2%}"
         if self.verdict == "lost":
-            return f"{self.most:.2%} is allowed"
+            return f"more errors than the {self.most:.2%} that is allowed"
         if self.constant is not None and self.original >= self.constant:
             return (
                 f"cannot tell: the original errs as much as always saying the same"
@@ -106,7 +112,7 @@ def judge_loss(
     spread = max(0.0, high - more) * _widening(n_texts)
     unseen = UNSEEN * _typical(one, original) / n_units
     bound, low = more + max(spread, unseen), more - max(0.0, more - low) * _widening(n_texts)
-    is_telling = n_texts >= LEAST_TEXTS and (constant is None or original.rate < constant)
+    is_telling = _is_telling(n_texts, original.rate, constant)
     verdict: Verdict = "cannot tell"
     if is_telling and bound < most:
         verdict = "held"
@@ -128,6 +134,11 @@ def judge_loss(
         original=original.rate,
         constant=constant,
     )
+
+
+def _is_telling(n_texts: int, original: float, constant: float | None) -> bool:
+    """Return whether texts tell anything at all, the original's error rate being ``original``."""
+    return n_texts >= LEAST_TEXTS and (constant is None or original < constant)
 
 
 def _widening(n_texts: int) -> float:

@@ -22,8 +22,9 @@ EXAMPLE = """examples:
   eegscribe optimize b.eegb monday.xdf tuesday.xdf --max-drop 1% --p99 5 --walks 10 --out s.eegb
   eegscribe optimize b.eegb --simulate --max-drop 3% --scratch --out small.eegb
 
-Walks through prune, int8, mixed bits (or float16), with shares that an optimiser proposes, and
-keeps a step only if the guard lets it:
+Walks through prune, int8, mixed bits (or float16), with shares that an optimiser proposes. Where
+int8 is refused for its errors alone, the network is trained for it (int8-trained). A step is kept
+only if the guard lets it:
   errors  the one-sided 95 % upper bound of how many more there are than the ORIGINAL makes, text by
           text, lies below --max-drop; with too few texts that is `cannot tell`, and the step is
           refused (0.5 % takes about 5000 characters);

@@ -85,7 +85,7 @@ def run(options: Namespace) -> int:
     if options.method == "sensitivity":
         return _run_sensitivity(options, asked)
     pruning = Pruning(asked)
-    for line in pruning.task.problems:
+    for line in pruning.problems:
         print(f"left out: {line}", file=sys.stderr)
     report = pruning.run()
     write_whole(report_path(options.out), encode(report))
@@ -103,10 +103,11 @@ def run(options: Namespace) -> int:
 def _run_sensitivity(options: Namespace, asked: Asked) -> int:
     """Write the curves of every layer into the folder ``--out``."""
     from runtime.whole_file import write_whole
+    from tools.compression.pruning.asked import parse_shares
     from tools.compression.pruning.prune import Pruning
     from tools.compression.pruning.sensitivity import encode, lines, measure, plot
 
-    found = measure(Pruning(asked))
+    found = measure(Pruning(asked).original, parse_shares(asked.amount))
     options.out.mkdir(parents=True, exist_ok=True)
     write_whole(options.out / "sensitivity.json", encode(found))
     plot(found, options.out / "sensitivity.png")

@@ -13,12 +13,10 @@ from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError
 from tools.command import command
 from tools.compression.eager import eager_hop
-from tools.compression.guard import WANTED, Claim, is_fast_enough
 from tools.compression.optimizing.report import EAGER, RUNTIME, SCRATCH, Confirmation, Row
-from tools.compression.optimizing.steps import recoded
-from tools.compression.optimizing.walk import PRUNED
-from tools.compression.pruning.bundle import made_bundle
-from tools.compression.pruning.tuning import of_network
+from tools.compression.optimizing.steps import Recoder, rounded
+from tools.compression.optimizing.verdict import refusal
+from tools.compression.optimizing.walk import INT8, PRUNED, TRAINED
 from tools.compression.race import race
 from tools.compression.sizes import model_bytes
 from tools.footprint import measure_footprint
@@ -29,11 +27,12 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
     from tools.compression.exam import Exam
     from tools.compression.ground import Ground
+    from tools.compression.guard import Claim
     from tools.compression.optimizing.asked import Asked
     from tools.compression.optimizing.choice import Kept
     from tools.compression.optimizing.report import OptimizeReport
     from tools.compression.optimizing.walk import Walker
-    from tools.compression.pruning.prune import Pruning
+    from tools.compression.pruning.prunable import Prunable
     from tools.compression.race import Race
 
 README = """
@@ -53,7 +52,7 @@ class Confirming:
         parent: the original.
         unseen: what the search has not seen.
         walker: knows where the steps' bundles are.
-        pruning: of the original, where its network is known.
+        prunable: the original, where its network is known.
         picked: of all that was kept.
 
     Raises:
@@ -66,7 +65,7 @@ class Confirming:
         parent: Bundle,
         unseen: Ground,
         walker: Walker,
-        pruning: Pruning | None,
+        prunable: Prunable | None,
         picked: Kept,
     ) -> None:
         exam = unseen.exam()
@@ -74,7 +73,7 @@ class Confirming:
             raise BundleError(f"{asked.bundle}: nothing tells its errors")
         self._exam: Exam = exam
         self._asked, self._parent, self._unseen = asked, parent, unseen
-        self._walker, self._pruning, self._picked = walker, pruning, picked
+        self._walker, self._prunable, self._picked = walker, prunable, picked
         amounts = picked.walk.amounts
         self._steps = {f"+ {step.name}": walker.path(amounts, step.name) for step in picked.chain}
         self._last = list(self._steps)[-1]
@@ -95,11 +94,14 @@ class Confirming:
         )
         refused = self._refused(found)
         bought = None
-        if scratch and self._pruning is not None:
+        if scratch and self._prunable is not None:
             exam.hear(scratch)
             more = exam.more(SCRATCH, name)
             bought = (more.estimate, more.low, more.high)
-            report = replace(report, notes=(*report.notes, self._pruning.scratch_said()))
+            notes = [self._prunable.scratch_said()]
+            if TRAINED in self._names:
+                notes.append("Then its weights were rounded in training, as long as the other's.")
+            report = replace(report, notes=(*report.notes, *notes))
         return replace(
             report,
             picked=name,
@@ -116,38 +118,36 @@ class Confirming:
 
     def _refused(self, found: Confirmation) -> str | None:
         """Return why it is not confirmed, None where it is."""
-        if found.loss.verdict != "held":
-            return found.loss.said(self._exam.unit)
         claims = {step.claim for step in self._picked.chain}
         claim: Claim = "faster" if "faster" in claims else "smaller"
         speed, p99_ms = found.speed, self._asked.p99_ms
-        if not is_fast_enough(speed.ratio_p99_high, claim):
-            return (
-                f"p99 {speed.ratio_p99:.2f} of the original's, at most {speed.ratio_p99_high:.2f}:"
-                f" wanted below {WANTED[claim]:.2f}"
-            )
+        refused = refusal(found.loss, {"the original": speed}, claim, unit=self._exam.unit)
+        if refused is not None:
+            return refused
         if p99_ms is not None and speed.p99_ms > p99_ms:
             return f"p99 {speed.p99_ms:.3g} ms now: wanted at most {p99_ms:g}"
         return None
 
     def _scratch(self) -> dict[str, Path]:
         """Return a bundle of the picked one's size, trained from nothing, stored as that one is."""
-        amounts, pruning = self._picked.walk.amounts, self._pruning
-        if pruning is None:
+        amounts, prunable = self._picked.walk.amounts, self._prunable
+        if prunable is None:
             return {}
+        name = f"scratch {self._picked.walk.key}"
         pruned = unpack(load_bundle(self._walker.path(amounts, PRUNED)))
-        fresh = pruning.from_scratch(pruned, name=f"scratch {self._picked.walk.key}")
+        fresh = prunable.from_scratch(pruned, name=name)
         path = self._walker.path(amounts, "scratch")
-        recipe = of_network(pruning.recipe, fresh)
-        made = made_bundle(
-            path.stem, self._parent, fresh, recipe, pruning.task, sparsity=0.0, latency_ms={}
-        )
-        write_bundle(path, *made)
+        write_bundle(path, *prunable.made(path.stem, fresh))
         last = self._picked.step.name
         if last == PRUNED:
             return {SCRATCH: path}
+        bundle, ground = load_bundle(path), self._unseen
+        recoder = Recoder(bundle, ground)
+        if TRAINED in self._names:
+            name = f"{name}-{TRAINED}"
+            recoder = rounded(bundle, ground, prunable, name=name, is_taught=False)
         stored = self._walker.path(amounts, f"scratch-{last}")
-        write_bundle(stored, *recoded(last, path, self._unseen))
+        write_bundle(stored, *recoder.made(INT8 if last == TRAINED else last))
         return {SCRATCH: stored}
 
     def _raced(self, scratch: dict[str, Path]) -> Race:

@@ -26,9 +26,8 @@ from tools.compression.optimizing.choice import NothingFitsError, front, kept_of
 from tools.compression.optimizing.confirm import Confirming
 from tools.compression.optimizing.report import OptimizeReport
 from tools.compression.optimizing.search import search
-from tools.compression.optimizing.walk import Limits, Walker
-from tools.compression.pruning.asked import Asked as PruneAsked
-from tools.compression.pruning.prune import Pruning
+from tools.compression.optimizing.walk import Limits, Stored, Walker
+from tools.compression.pruning.prunable import Prunable
 from tools.compression.pruning.units import kinds_of
 from tools.compression.sizes import model_bytes
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from tools.compression.optimizing.asked import Asked
     from tools.compression.optimizing.walk import Walk
 
-IDENTITY = "search.json"
+IDENTITY, TRAININGS = "search.json", "trainings"
 
 
 class Optimizing:
@@ -55,12 +54,13 @@ class Optimizing:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
         self.folder = asked.out.with_name(f"{asked.out.name}.optimizing")
-        self.pruning = self._pruning()
+        self.prunable = self._prunable()
         self.ground = self._ground()
         self.seen, self.unseen = self.ground.split()
         self._check_identity()
         limits = Limits(asked.max_drop, asked.n_blocks, asked.n_windows)
-        self.walker = Walker(asked.bundle, self.seen, self.folder, limits, self.pruning)
+        original = Stored(asked.bundle, self.parent)
+        self.walker = Walker(original, self.seen, self.folder, limits, self.prunable)
 
     @property
     def is_simulated(self) -> bool:
@@ -70,14 +70,14 @@ class Optimizing:
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for everything in the recordings that is left out."""
-        return self.pruning.task.problems if self.pruning else ()
+        return self.prunable.task.problems if self.prunable else ()
 
     def run(self, *, on_walk: Callable[[Walk], None] = lambda _walk: None) -> OptimizeReport:
         """Search, pick, confirm, and write the bundle where it was confirmed."""
         asked, exam = self.asked, self.walker.exam
         walks = search(
             self.walker.walk,
-            kinds_of(self.pruning.family) if self.pruning else (),
+            kinds_of(self.prunable.family) if self.prunable else (),
             n_walks=asked.n_walks,
             size_bytes=model_bytes(self.parent),
             on_walk=on_walk,
@@ -101,38 +101,32 @@ class Optimizing:
             )
         except NothingFitsError as error:
             return replace(report, refused=str(error))
-        confirming = Confirming(asked, self.parent, self.unseen, self.walker, self.pruning, picked)
+        confirming = Confirming(asked, self.parent, self.unseen, self.walker, self.prunable, picked)
         return confirming.run(report)
 
     def clean_up(self) -> None:
         """Remove what the search kept on its way."""
-        if self.pruning is not None:
-            self.pruning.clean_up()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _pruning(self) -> Pruning | None:
-        """Return the pruning of a network that was trained here, None of any other."""
+    def _prunable(self) -> Prunable | None:
+        """Return what was trained here as it may be pruned, None of any other."""
         asked, parent = self.asked, self.parent
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
         if not (parent.manifest.provenance.recipe and is_text and WEIGHTS in parent.files):
             return None
-        return Pruning(
-            PruneAsked(
-                bundle=asked.bundle,
-                out=self.folder.with_suffix(""),
-                method="structured",
-                amount="0",  # of itself it removes nothing: each walk says what
-                paths=() if self.is_simulated else asked.paths,
-                n_steps=asked.n_steps,
-                rate=asked.rate,
-                cache=asked.cache,
-            )
+        return Prunable(
+            asked.bundle,
+            self.folder / TRAININGS,
+            paths=() if self.is_simulated else asked.paths,
+            n_steps=asked.n_steps,
+            rate=asked.rate,
+            cache=asked.cache,
         )
 
     def _ground(self) -> Ground:
         """Return what the bundle is measured on."""
-        if self.pruning is not None and not (self.is_simulated and self.asked.paths):
-            task = self.pruning.task
+        if self.prunable is not None and not (self.is_simulated and self.asked.paths):
+            task = self.prunable.task
             held_out = held_out_of(task, n_texts=self.asked.n_texts)
             return TaskGround(self.asked.bundle, self.parent, task, held_out)
         if not self.asked.paths:
@@ -145,7 +139,7 @@ class Optimizing:
     def _check_identity(self) -> None:
         """Refuse to go on with a search of something else."""
         asked = self.asked
-        trained_on = self.pruning.task.data if self.pruning else {}
+        trained_on = self.prunable.task.data if self.prunable else {}
         data = (trained_on, [str(path) for path in asked.paths])
         what = (asked.max_drop, asked.n_steps, asked.rate, asked.n_texts, asked.n_blocks)
         identity = msgspec.json.encode((self.parent.sha256, data, what, asked.n_windows))

@@ -94,13 +94,13 @@ def walk_lines(walk: Walk, unit: str) -> list[str]:
 def _step(step: Step, unit: str) -> str:
     found = step.figures
     if found is None:
-        return f"  {step.name:9} refused: {step.refused}"
+        return f"  {step.name:12} refused: {step.refused}"
     figures = (
         f"{found.size_bytes / 1e3:8.0f} kB  {found.loss.more:+.2%} {unit} wrong"
         f" (at most {found.loss.bound:+.2%})  time p50 {found.speed.ratio_p50:.2f} of the"
         f" original's, p99 {found.speed.ratio_p99:.2f} (at most {found.speed.ratio_p99_high:.2f})"
     )
-    return f"  {step.name:9} {figures}  {'kept' if step.is_kept else f'refused: {step.refused}'}"
+    return f"  {step.name:12} {figures}  {'kept' if step.is_kept else f'refused: {step.refused}'}"
 
 
 HEADER = (

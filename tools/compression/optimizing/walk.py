@@ -1,6 +1,8 @@
 """One walk through the steps: prune, quantize, fewer bits. Each is kept only if the guard lets it.
 
-    original ─▶ pruned ─▶ int8 ─▶ mixed bits          int8 refused ─▶ weights stored in float16
+    original ─▶ pruned ─▶ int8 ─────────────────────────────────▶ mixed bits
+                            └▶ errs too much ─▶ int8, trained ────┘
+                            └▶ refused ─▶ weights stored in float16
 
 A step is made of the last one that was kept. Its errors are compared with the original's, its time
 with the original's and with that of the step before, in the same blocks.
@@ -12,15 +14,15 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from models.bundle import load_bundle, write_bundle
+from models.bundle import Bundle, write_bundle
+from models.export import ExportError
 from pipeline.errors import BundleError
 from pipeline.spec import Settings
 from runtime.whole_file import write_whole
-from tools.compression.guard import WANTED, Claim, Loss, is_fast_enough
-from tools.compression.optimizing.steps import recoded
-from tools.compression.pruning.bundle import made_bundle
+from tools.compression.guard import Claim, Loss
+from tools.compression.optimizing.steps import Recoder, rounded
+from tools.compression.optimizing.verdict import refusal, slowness
 from tools.compression.pruning.structured import sparsity
-from tools.compression.pruning.tuning import of_network
 from tools.compression.race import Speed, race
 from tools.compression.sizes import model_bytes, packed_bytes
 from tools.packaging.same_output import ParityError
@@ -35,17 +37,18 @@ if TYPE_CHECKING:
     from tools.compression.exam import Exam
     from tools.compression.ground import Ground
     from tools.compression.optimizing.steps import Made
-    from tools.compression.pruning.prune import Pruning
+    from tools.compression.pruning.prunable import Prunable
     from tools.compression.pruning.structured import Amounts
 
 ORIGINAL = "original"
 PRUNED: Final = "pruned"
 INT8: Final = "int8"
+TRAINED: Final = "int8-trained"
 MIXED: Final = "mixed"
 FLOAT16: Final = "float16"
 """Names of the steps, and of the bundles that they make."""
 
-StepName = Literal["pruned", "int8", "mixed", "float16"]
+StepName = Literal["pruned", "int8", "int8-trained", "mixed", "float16"]
 
 WALK = "walk.json"
 
@@ -73,6 +76,11 @@ class Figures(Settings, frozen=True, kw_only=True):
     speed: Speed
     beside: Speed
 
+    @property
+    def speeds(self) -> dict[str, Speed]:
+        """Both, by what they are beside."""
+        return {"the step before": self.beside, "the original": self.speed}
+
 
 class Step(Settings, frozen=True, kw_only=True):
     """One step that was tried, and why it was refused; without figures it could not be made."""
@@ -86,6 +94,22 @@ class Step(Settings, frozen=True, kw_only=True):
     def is_kept(self) -> bool:
         """Whether the next step is made of it."""
         return self.refused is None
+
+    @property
+    def may_be_trained(self) -> bool:
+        """Whether it was refused for its errors alone, and without them these texts would tell."""
+        if self.is_kept or self.figures is None:
+            return False
+        loss = self.figures.loss
+        is_slow = slowness(self.figures.speeds, self.claim) is not None
+        return loss.verdict != "held" and loss.more > 0.0 and loss.could_hold and not is_slow
+
+
+class Stored(NamedTuple):
+    """A bundle and where it is."""
+
+    path: Path
+    bundle: Bundle
 
 
 class Walk(Settings, frozen=True, kw_only=True):
@@ -113,23 +137,25 @@ class Walker:
         ground: what may be searched on.
         folder: one folder a walk, in it the steps' bundles.
         limits: what is allowed.
-        pruning: of the original; None where its network is not known.
+        prunable: the original, None where its network is not known.
     """
 
     def __init__(
         self,
-        original: Path,
+        original: Stored,
         ground: Ground,
         folder: Path,
         limits: Limits,
-        pruning: Pruning | None,
+        prunable: Prunable | None,
     ) -> None:
         exam = ground.exam()
         if exam is None:
-            raise BundleError(f"{original}: nothing tells its errors, wanted labelled recordings")
+            raise BundleError(
+                f"{original.path}: nothing tells its errors, wanted labelled recordings"
+            )
         self.exam: Exam = exam
         self._original, self._ground, self._folder = original, ground, folder
-        self._limits, self._pruning = limits, pruning
+        self._limits, self._prunable = limits, prunable
         self._windows: NDArray[np.float32] | None = None
 
     def walk(self, amounts: Amounts) -> Walk:
@@ -147,23 +173,32 @@ class Walker:
         return self._folder / key_of(amounts) / f"{step}.eegb"
 
     def _steps(self, amounts: Amounts) -> list[Step]:
-        network, found = self._original, []
+        kept, found = self._original, []
 
-        def tried(name: StepName, claim: Claim, before: Path, make: Callable[[], Made]) -> bool:
-            step = self._tried(name, claim, self.path(amounts, name), before, make)
+        def tried(name: StepName, claim: Claim, make: Callable[[], Made]) -> bool:
+            nonlocal kept
+            step, stored = self._tried(name, claim, self.path(amounts, name), kept, make)
             found.append(step)
+            if step.is_kept and stored is not None:
+                kept = stored
             return step.is_kept
 
-        if amounts:
-            if not tried(PRUNED, "faster", network, lambda: self._pruned(amounts)):
-                return found
-            network = self.path(amounts, PRUNED)
-        ground = self._ground
-        if tried(INT8, "faster", network, lambda: recoded(INT8, network, ground)):
-            before = self.path(amounts, INT8)
-            tried(MIXED, "smaller", before, lambda: recoded(MIXED, network, ground))
+        if amounts and not tried(PRUNED, "faster", lambda: self._pruned(amounts)):
+            return found
+        plain = eight = Recoder(kept.bundle, self._ground)
+
+        def trained() -> Made:
+            nonlocal eight
+            eight = self._trained(kept.bundle, f"{key_of(amounts)}-{TRAINED}")
+            return eight.made(INT8)
+
+        is_eight = tried(INT8, "faster", lambda: plain.made(INT8))
+        if found[-1].may_be_trained and self._prunable is not None:
+            is_eight = tried(TRAINED, "faster", trained)
+        if is_eight:
+            tried(MIXED, "smaller", lambda: eight.made(MIXED))
         else:
-            tried(FLOAT16, "smaller", network, lambda: recoded(FLOAT16, network, ground))
+            tried(FLOAT16, "smaller", lambda: plain.made(FLOAT16))
         return found
 
     def _tried(
@@ -171,39 +206,38 @@ class Walker:
         name: StepName,
         claim: Claim,
         path: Path,
-        before: Path,
+        before: Stored,
         make: Callable[[], Made],
-    ) -> Step:
+    ) -> tuple[Step, Stored | None]:
+        """Return what became of a step, and its bundle if it could be made."""
         try:
             manifest, files = make()
-        except (BundleError, ParityError) as error:
-            return Step(name=name, claim=claim, refused=f"cannot be made: {error}")
+        except (BundleError, ExportError, ParityError) as error:
+            return Step(name=name, claim=claim, refused=f"cannot be made: {error}"), None
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bundle(path, manifest, files)
+        bundle = Bundle(manifest, write_bundle(path, manifest, files), files)
         key = f"{path.parent.name}/{name}"
         # The original first: all else is compared with it, and it is heard but once.
-        heard = {} if ORIGINAL in self.exam.names else {ORIGINAL: self._original}
+        heard = {} if ORIGINAL in self.exam.names else {ORIGINAL: self._original.path}
         self.exam.hear({**heard, key: path})
-        loss = self.exam.loss(key, most=self._limits.most_lost)
-        paths = {ORIGINAL: self._original, "before": before, name: path}
         raced = race(
-            paths,
+            {ORIGINAL: self._original.path, "before": before.path, name: path},
             self.windows,
             n_blocks=self._limits.n_blocks * N_TIMES[claim],
             n_windows=self._limits.n_windows,
         )
-        speed, beside = (raced.speed(name, against=other) for other in (ORIGINAL, "before"))
-        bundle = load_bundle(path)
-        size, size_before = model_bytes(bundle), model_bytes(load_bundle(before))
         figures = Figures(
-            size_bytes=size,
+            size_bytes=model_bytes(bundle),
             packed_bytes=packed_bytes(bundle),
-            loss=loss,
-            speed=speed,
-            beside=beside,
+            loss=self.exam.loss(key, most=self._limits.most_lost),
+            speed=raced.speed(name, against=ORIGINAL),
+            beside=raced.speed(name, against="before"),
         )
-        refused = judged(figures, claim, self.exam.unit, is_smaller=size < size_before)
-        return Step(name=name, claim=claim, refused=refused, figures=figures)
+        refused = refusal(figures.loss, figures.speeds, claim, unit=self.exam.unit)
+        if claim == "smaller" and figures.size_bytes >= model_bytes(before.bundle):
+            refused = refused or "no smaller than the step before"
+        step = Step(name=name, claim=claim, refused=refused, figures=figures)
+        return step, Stored(path, bundle)
 
     @property
     def windows(self) -> NDArray[np.float32]:
@@ -213,31 +247,14 @@ class Walker:
         return self._windows
 
     def _pruned(self, amounts: Amounts) -> Made:
-        pruning = self._pruning
-        if pruning is None:
+        prunable = self._known()
+        tuned = prunable.tuned(prunable.cut(amounts), name=key_of(amounts))
+        return prunable.made(PRUNED, tuned, sparsity=sparsity(prunable.network, tuned))
+
+    def _trained(self, bundle: Bundle, name: str) -> Recoder:
+        return rounded(bundle, self._ground, self._known(), name=name)
+
+    def _known(self) -> Prunable:
+        if self._prunable is None:
             raise BundleError("the network is not known, wanted a bundle made by train")
-        _, tuned = pruning.shrunk(amounts, name=key_of(amounts))
-        return made_bundle(
-            PRUNED,
-            pruning.parent,
-            tuned,
-            of_network(pruning.recipe, tuned),
-            pruning.task,
-            sparsity=sparsity(pruning.network, tuned),
-            latency_ms={},
-        )
-
-
-def judged(figures: Figures, claim: Claim, unit: str, *, is_smaller: bool) -> str | None:
-    """Return why a step is refused, None where it is kept."""
-    if figures.loss.verdict != "held":
-        return figures.loss.verdict_said(unit)
-    for speed, other in ((figures.beside, "the step before"), (figures.speed, "the original")):
-        if not is_fast_enough(speed.ratio_p99_high, claim):
-            return (
-                f"p99 {speed.ratio_p99:.2f} of the time of {other}, at most"
-                f" {speed.ratio_p99_high:.2f}: wanted below {WANTED[claim]:.2f}"
-            )
-    if claim == "smaller" and not is_smaller:
-        return "no smaller than the step before"
-    return None
+        return self._prunable

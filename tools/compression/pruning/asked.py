@@ -10,7 +10,7 @@ import msgspec
 from pipeline.errors import BundleError, RecordingError, UsageError
 from tools.compression.pruning.structured import parse_amounts
 from tools.compression.pruning.tuning import of_network
-from tools.training.course import Course, make_task
+from tools.training.course import make_task
 from tools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.bundle import Bundle
     from tools.compression.pruning.importance import Importance
+    from tools.training.course import Course
     from tools.training.tasks import Task
 
 Method = Literal["magnitude", "structured", "iterative", "sensitivity", "lottery"]
@@ -69,7 +70,7 @@ def recipe_of(bundle: Bundle, network: Any | None) -> Recipe:
         raise BundleError(f"{name}: provenance.recipe: {error}") from None
 
 
-def task_of(bundle: Bundle, recipe: Recipe, asked: Asked | Course, folder: Path) -> Task:
+def task_of(bundle: Bundle, course: Course) -> Task:
     """Return the task that goes on from where the bundle's training was.
 
     Raises:
@@ -77,13 +78,13 @@ def task_of(bundle: Bundle, recipe: Recipe, asked: Asked | Course, folder: Path)
         RecordingError: recordings that the bundle's pipeline does not hear.
     """
     is_simulated = "simulated" in bundle.manifest.provenance.data
-    if is_simulated == bool(asked.paths):
+    if is_simulated == bool(course.paths):
         wanted = "--simulate" if is_simulated else "recordings"
         raise UsageError(
             f"{bundle.manifest.name}: was trained on"
             f" {'the simulated person' if is_simulated else 'recordings'}, wanted {wanted}"
         )
-    task = make_task(Course(recipe, asked.paths, folder, cache=asked.cache), arpa=b"")
+    task = make_task(course, arpa=b"")
     for name in ("rate_hz", "channels", "vocabulary", "bands", "reference", "normalise", "window"):
         got, wanted = getattr(task.spec, name), getattr(bundle.manifest.pipeline, name)
         if got != wanted:

@@ -17,22 +17,29 @@ from tools.compression.pruning.found import CUT, SCRATCH, TICKET, Found
 from tools.compression.pruning.structured import remove, sparsity
 
 if TYPE_CHECKING:
-    from tools.compression.pruning.prune import Pruning
+    from tools.compression.pruning.prunable import Prunable
+    from tools.compression.pruning.structured import Amounts
 
 
-def draw_ticket(pruning: Pruning) -> Found:
-    """Return the ticket and a fresh network of its size, trained alike, as the recipe says."""
-    recipe, family, network = pruning.recipe, pruning.family, pruning.network
-    early, what = unpack_early(pruning.parent), "the weights kept early in the training"
+def draw_ticket(original: Prunable, amounts: Amounts, *, n_steps: int | None) -> Found:
+    """Return the ticket and a fresh network of its size, trained alike, as the recipe says.
+
+    Args:
+        original: what is pruned.
+        amounts: shares that go.
+        n_steps: of both trainings; the recipe's where None.
+    """
+    recipe, family, network = original.recipe, original.family, original.network
+    early, what = unpack_early(original.bundle), "the weights kept early in the training"
     if early is None:
         shape, what = msgspec.to_builtins(network.settings), "the very first weights: none are kept"
         early = build(family, shape, seed=recipe.training.seed)
-    kept = pruning.chosen(network, pruning.amounts())
+    kept = original.chosen(network, amounts)
     ticket: Any = remove(early, family, kept)
     shape = msgspec.to_builtins(ticket.settings)
     fresh = build(family, shape, seed=recipe.training.seed + 1)
-    n_steps = pruning.asked.n_steps or recipe.training.n_steps
-    train = pruning.tuner.train_anew
+    n_steps = n_steps or recipe.training.n_steps
+    train = original.tuner.train_anew
     networks = {
         CUT: remove(network, family, kept),
         TICKET: train(ticket, name="ticket", n_steps=n_steps),

@@ -15,7 +15,6 @@ import torch
 
 from pipeline.spec import Settings
 from runtime.whole_file import write_whole
-from tools.compression.pruning.asked import parse_shares
 from tools.compression.pruning.structured import choose, deafen
 from tools.progress import progress
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.compression.pruning.prune import Pruning
+    from tools.compression.pruning.prunable import Prunable
     from tools.training.learner import Learner
 
 
@@ -53,24 +52,28 @@ class Sensitivity(Settings, frozen=True, kw_only=True):
     curves: tuple[Curve, ...]
 
 
-def measure(pruning: Pruning) -> Sensitivity:
-    """Return the curves of every layer, on the batches behind those that calibrated importance."""
-    asked, shares = pruning.asked, parse_shares(pruning.asked.amount)
-    scores = pruning.scores(pruning.network)
-    batches = pruning.held_batches()
-    whole = _figures(pruning, pruning.network, batches)
+def measure(original: Prunable, shares: tuple[float, ...]) -> Sensitivity:
+    """Return the curves of every layer, on the batches behind those that calibrated importance.
+
+    Args:
+        original: nothing of it changes.
+        shares: of a layer's units, ascending.
+    """
+    scores = original.scores(original.network)
+    batches = original.held_batches()
+    whole = _figures(original, original.network, batches)
     curves, n_done = [], 0
-    with progress("sensitivity", total=len(pruning.groups) * len(shares)) as bar:
-        for group in pruning.groups:
+    with progress("sensitivity", total=len(original.groups) * len(shares)) as bar:
+        for group in original.groups:
             found: list[dict[str, float]] = []
             for share in shares:
                 kept = choose([group], scores, {group.kind: share})
-                deaf = copy.deepcopy(pruning.network)
+                deaf = copy.deepcopy(original.network)
                 deafen(deaf, [group], kept)
-                found.append(_figures(pruning, deaf, batches))
+                found.append(_figures(original, deaf, batches))
                 n_done += 1
                 bar(n_done)
-            weights = dict(pruning.network.named_parameters())
+            weights = dict(original.network.named_parameters())
             curves.append(
                 Curve(
                     kind=group.kind,
@@ -85,19 +88,19 @@ def measure(pruning: Pruning) -> Sensitivity:
                 )
             )
     return Sensitivity(
-        bundle=pruning.parent.manifest.name,
-        sha256=pruning.parent.sha256,
-        data=pruning.task.kind,
-        importance=asked.importance,
+        bundle=original.bundle.manifest.name,
+        sha256=original.bundle.sha256,
+        data=original.task.kind,
+        importance=original.importance,
         n_batches=len(batches),
         whole=whole,
         curves=tuple(curves),
     )
 
 
-def _figures(pruning: Pruning, network: Any, batches: Sequence[Any]) -> dict[str, float]:
+def _figures(original: Prunable, network: Any, batches: Sequence[Any]) -> dict[str, float]:
     """Return the means of a validation's figures over the batches: loss, and CER where known."""
-    learner: Learner = pruning.tuner.learner(network, is_taught=False)
+    learner: Learner = original.tuner.learner(network, is_taught=False)
     learner.eval()
     found: list[dict[str, float]] = []
     with torch.no_grad():

@@ -8,7 +8,6 @@ Ranges and sensitivity are measured on what the network was trained on, errors o
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,12 +26,11 @@ from tools.compression.quantizing.bundle import quantized_bundle
 from tools.compression.quantizing.files import check_float
 from tools.compression.quantizing.quantizer import Quantizer
 from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said
-from tools.compression.quantizing.training import round_while_training, stop_rounding
+from tools.compression.quantizing.training import rounded_files
 from tools.compression.race import race
 from tools.compression.sizes import model_bytes, packed_bytes
 from tools.training import checkpoint
 from tools.training.course import Course
-from tools.training.heads import head_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +108,7 @@ class Quantizing:
             return recorded_ground(asked.bundle, asked.paths)
         self.recipe = recipe_of(parent, self.network)
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
-        self.task = task_of(parent, self.recipe, course, self.folder)
+        self.task = task_of(parent, course)
         held_out = held_out_of(self.task, n_texts=asked.n_texts)
         return TaskGround(asked.bundle, parent, self.task, held_out)
 
@@ -208,19 +206,17 @@ class Quantizing:
             )
         plain = {f"int{bits}, static": self.quantizer.static(bits)}
         tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
-        network = copy.deepcopy(self.network)
-        round_while_training(network, bits=bits)
         training = self.recipe.training
-        n_steps = asked.n_steps or max(1, round(STEPS_SHARE * training.n_steps))
-        rate = asked.rate or RATE_SHARE * training.rate
-        trained = tuner.tune(network, name=TRAINING, n_steps=n_steps, rate=rate)
-        stop_rounding(trained)
-        exports = head_of(self.recipe.family).export(
-            trained, self.parent.manifest.pipeline, self.task.example
+        files, how = rounded_files(
+            tuner,
+            self.network,
+            self.parent,
+            bits=bits,
+            name=TRAINING,
+            n_steps=asked.n_steps or max(1, round(STEPS_SHARE * training.n_steps)),
+            rate=asked.rate or RATE_SHARE * training.rate,
         )
-        files = {path: exports.files[path] for path in self.quantizer.files}
-        how = f"{bits} bits, trained with rounded weights for {n_steps} steps"
-        one = self.quantizer.static(bits, files=files, how=how)
+        one = Quantizer(self.parent, self.ground.sessions, files=files).static(bits, how=how)
         return plain | {f"int{bits}, trained": one}
 
     def _others(self) -> dict[str, Timed]:

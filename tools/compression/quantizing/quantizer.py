@@ -35,27 +35,32 @@ class Quantizer:
         bundle: in float32.
         sessions: makes what ranges and sensitivity are measured on, windows (n, T, C) of each
             session; called when first needed.
+        files: of the same network with other weights, where they are not the bundle's.
 
     Raises:
         BundleError: the bundle is quantized already.
     """
 
-    def __init__(self, bundle: Bundle, sessions: Callable[[], list[NDArray[np.float32]]]) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        sessions: Callable[[], list[NDArray[np.float32]]],
+        *,
+        files: Files | None = None,
+    ) -> None:
         check_float(bundle)
         self._bundle, self._sessions = bundle, sessions
-        self.files = files_of(bundle)
+        self.files = files or files_of(bundle)
 
     def dynamic(self, bits: Bits) -> Candidate:
         """Return every layer at ``bits``, scaled as it comes."""
         how = f"{bits} bits, each row and frame by its own largest value"
         return uniform(self.files, bits, {}, how=how)
 
-    def static(self, bits: Bits, *, files: Files | None = None, how: str = "") -> Candidate:
-        """Return every layer at ``bits``, by ranges; of ``files`` where they are others."""
+    def static(self, bits: Bits, *, how: str = "") -> Candidate:
+        """Return every layer at ``bits``, by ranges; ``how`` says where the weights are from."""
         how = how or f"{bits} bits, ranges measured on what it was trained on"
-        if files is None:
-            return uniform(self.files, bits, self.ranges, how=how)
-        return uniform(files, bits, self._probe.ranges(files), how=how)
+        return uniform(self.files, bits, self.ranges, how=how)
 
     def mixed(self, share: float) -> Candidate:
         """Return layers at 16, 8 or 4 bits in at most ``share`` of the file of 8 bits.

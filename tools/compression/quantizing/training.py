@@ -6,6 +6,7 @@ were none (Bengio et al. 2013). They are rounded as the file's will be, group by
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,11 +15,16 @@ from torch.nn.utils import parametrize
 
 from models.quantization.layers import LEAST_WEIGHTS
 from models.quantization.rounding import round_4, round_8
+from tools.compression.quantizing.files import files_of
+from tools.training.heads import head_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from models.bundle import Bundle
+    from models.quantization.probe import Files
     from models.quantization.product import Bits
+    from tools.compression.pruning.tuning import Tuner
 
 
 class Rounding(nn.Module):
@@ -38,6 +44,33 @@ class Rounding(nn.Module):
             rounded = rounded.transpose(1, 2)  # (N, C, K)
         seen: Tensor = weights + (rounded - exact)
         return seen
+
+
+def rounded_files(
+    tuner: Tuner, network: Any, bundle: Bundle, *, bits: Bits, name: str, n_steps: int, rate: float
+) -> tuple[Files, str]:
+    """Return the files that run of ``network`` after such a training, and in words how it was.
+
+    Args:
+        tuner: trains it.
+        network: stays as it is; a copy is trained.
+        bundle: of that network: says which files, and what they are given.
+        bits: of its layers.
+        name: of the training, which goes on where it was when killed.
+        n_steps: of it.
+        rate: of it.
+
+    Raises:
+        ExportError: a file does not compute what the network computes.
+    """
+    trained = copy.deepcopy(network)
+    round_while_training(trained, bits=bits)
+    trained = tuner.tune(trained, name=name, n_steps=n_steps, rate=rate)
+    stop_rounding(trained)
+    head = head_of(tuner.recipe.family)
+    exported = head.export(trained, bundle.manifest.pipeline, tuner.task.example).files
+    how = f"{bits} bits, trained with rounded weights for {n_steps} steps"
+    return {path: exported[path] for path in files_of(bundle)}, how
 
 
 def round_while_training(network: nn.Module, *, bits: Bits) -> None:

@@ -52,7 +52,7 @@ def test_a_few_long_texts_tell_nothing_however_long() -> None:
 def test_more_errors_than_allowed_are_lost() -> None:
     found = judged([1] * 100, most=0.02)  # 2.5 %
     assert (found.verdict, found.n_needed) == ("lost", None)
-    assert found.said("characters").endswith(": 2.00% is allowed")
+    assert found.said("characters").endswith(": more errors than the 2.00% that is allowed")
 
 
 def test_who_errs_as_much_as_a_constant_text_has_nothing_to_lose_and_proves_nothing() -> None:

@@ -102,7 +102,7 @@ def test_a_walk_tells_every_step() -> None:
     found = walk_lines(Walk(amounts={}, steps=(slow, unmade)), "characters")
     assert found[0] == "nothing removed"
     assert found[1].endswith("refused: p99 1.20")
-    assert found[2] == "  float16   refused: cannot be made: no weights"
+    assert found[2] == "  float16      refused: cannot be made: no weights"
 
 
 def test_a_report_is_read_back_as_it_was() -> None:
