@@ -19,8 +19,10 @@ EXAMPLE = """examples:
   eegscribe quantize b.eegb --simulate --method qat --bits 4 --steps 400 --out small.eegb
 
 DATA is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
-were held out then. For a bundle that train did not make they are any labelled recordings: ranges of
-the first, errors of the rest. dynamic needs none, and then compares time alone.
+were held out then. For a bundle that selects, or that train did not make, they are any labelled
+recordings: ranges of one (that it has learnt from, if there is such a one), errors of the rest, and
+of those that it has learnt from only where there are no others. dynamic needs none, and then
+compares time alone.
 dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
 static: by ranges measured beforehand; faster.
 mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
