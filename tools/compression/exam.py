@@ -37,6 +37,10 @@ class Errors(Settings, frozen=True, kw_only=True):
     more_95: tuple[float, float]
 
 
+CONSTANT = "always the same"
+"""The row of a table that needs no EEG."""
+
+
 class Exam:
     """What bundles write of the same texts or trials, by name, the original first.
 
@@ -126,6 +130,16 @@ class Exam:
         """The error rate of always saying the same, chosen on these very texts."""
         said = [best_constant(self._truths, self.unit)] * len(self._truths)
         return float(edits(self._truths, said, self.unit).sum() / self.n_units)
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return a sentence where the original cannot lose anything, so that nothing is shown."""
+        rate = self._tables[self._original].rate
+        if rate < self.constant:
+            return ()
+        return (
+            f"the original errs as much as always saying the same does ({rate:.1%} and"
+            f" {self.constant:.1%}): that nothing is lost shows nothing",
+        )
 
     @property
     def _original(self) -> str:

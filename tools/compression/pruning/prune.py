@@ -134,8 +134,9 @@ class Pruning:
             sparsity=found.sparsity,
             kept=found.kept,
             lines=lines,
+            constant=exam.constant,
             bought=bought,
-            notes=(*found.notes, *self.seen_before(sessions)),
+            notes=(*found.notes, *self.seen_before(sessions), *exam.doubts()),
         )
 
     def clean_up(self) -> None:

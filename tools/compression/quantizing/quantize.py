@@ -153,6 +153,7 @@ class Quantizing:
         )
         kept, last = list(candidates.items())[-1]
         notes = [*self.ground.notes, *(note for one in candidates.values() for note in one.notes)]
+        notes += exam.doubts() if exam is not None else ()
         if kept == MIXED:
             beside = raced.speed(MIXED, against=lines[-2].name)
             notes.append(mixed_said(lines[-2], lines[-1], beside, most=self.asked.share))
@@ -166,6 +167,7 @@ class Quantizing:
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
+            constant=exam.constant if exam is not None else None,
             notes=tuple(notes),
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.exam import Errors
+from tools.compression.exam import CONSTANT, Errors
 from tools.compression.guard import FASTER, NO_SLOWER
 from tools.compression.race import Speed
 
@@ -32,7 +32,8 @@ class Line(Settings, frozen=True, kw_only=True):
 class QuantizeReport(Settings, frozen=True, kw_only=True):
     """All figures of a quantization; ``kept`` is the line that is to become the bundle.
 
-    Ratios and errors are against the original in the same runtime, not against torch.
+    Ratios and errors are against the original in the same runtime, not against torch. ``constant``
+    is the error rate of always saying the same.
     """
 
     bundle: str
@@ -44,6 +45,7 @@ class QuantizeReport(Settings, frozen=True, kw_only=True):
     kept: str
     bits: dict[str, int]
     lines: tuple[Line, ...]
+    constant: float | None = None
     notes: tuple[str, ...] = ()
     sha256: str | None = None
 
@@ -106,12 +108,17 @@ def table(report: QuantizeReport, *, original: str) -> list[str]:
     """Return the lines of the table, and under it what has to be said."""
     what = "SIMULATED" if report.data == "simulated" else report.data
     whole = report.line(original).size_bytes or 1
+    texts = "trials" if report.unit == "selections" else "texts"
+    heard = f"{report.n_texts} {texts}, {what}; errors in {report.unit}" if report.n_texts else what
+    constant = []
+    if report.constant is not None:
+        constant.append(f"{CONSTANT:18}{'-':>8}{'-':>9}{'-':>8}{report.constant:8.2%}  (no EEG)")
     return [
-        f"{report.method}; {report.n_texts} texts, {what}; errors in {report.unit}; one thread, by"
-        " turns",
+        f"{report.method}; {heard}; one thread, by turns",
         "",
         HEADER,
         *(_told(line, whole) for line in report.lines),
+        *constant,
         "",
         report.speed_said(),
         *report.notes,

@@ -66,3 +66,12 @@ def test_what_differs_in_no_text_may_differ_in_the_next(engines: None) -> None:
     low, high = exam.errors("b").more_95
     assert high == -low == pytest.approx(3.7 / 64)
     assert exam.loss("b", most=0.9).bound == pytest.approx(3.0 / 64)
+
+
+def test_who_errs_as_much_as_a_constant_has_nothing_to_lose(engines: None) -> None:
+    exam = Exam(TRUTHS, lambda _: ["never"] * 4, unit="selections")
+    exam.hear({"a": Path("good")})
+    assert "(100.0% and 50.0%)" in exam.doubts()[0]
+    better = Exam(TRUTHS, read, unit="selections")
+    better.hear({"a": Path("good")})
+    assert better.doubts() == ()
