@@ -19,7 +19,7 @@ from tools.compression.halves import Row, halves
 from tools.compression.race import windows_of
 from tools.evaluation.passes.decoding import decode
 from tools.evaluation.passes.decodings import primary_unit
-from tools.evaluation.passes.reel import read_reel
+from tools.evaluation.passes.shelf import read_reels
 from tools.packaging.real_windows import Listener
 
 if TYPE_CHECKING:
@@ -243,25 +243,13 @@ def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
         BundleError: the bundle cannot be opened, or hears something else.
     """
     engine = open_engine(path)
-    reels = [read_reel(recording, engine) for recording in recordings]
-    _check_distinct(reels)
+    reels = read_reels(recordings, engine)
     learnt = frozenset(engine.bundle.manifest.provenance.data.values())
     known = [reel for reel in reels if reel.files & learnt]
     first, *rest = (*known, *(reel for reel in reels if reel not in known))
     judged = [reel for reel in rest if reel not in known] or rest or [first]
     others = [reel for reel in rest if reel not in judged]
     return RecordedGround(engine, first, judged, learnt=learnt, others=others)
-
-
-def _check_distinct(reels: Sequence[Reel]) -> None:
-    """Refuse the same samples twice: what is searched on would confirm itself."""
-    seen: dict[str, Reel] = {}
-    for reel in reels:
-        twin = seen.setdefault(reel.content, reel)
-        if twin is not reel:
-            raise RecordingError(
-                f"{reel.path}: holds the samples of {twin.path}, wanted each recording once"
-            )
 
 
 class GoldenGround:

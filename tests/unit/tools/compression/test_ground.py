@@ -26,7 +26,7 @@ def reel(path: Path) -> Reel:
         name=path.name,
         subject="ada",
         session="",
-        content=path.name.removeprefix("copy_of_"),
+        content=str(path).removeprefix("copy_of_"),
         files=frozenset({f"digest of {path.name}"}),
         rate_hz=250.0,
         n_samples=8,
@@ -44,7 +44,8 @@ def ground(monkeypatch: pytest.MonkeyPatch) -> Callable[..., RecordedGround]:
     engine = SimpleNamespace(bundle=SimpleNamespace(manifest=manifest))
     where = "tools.compression.ground."
     monkeypatch.setattr(f"{where}open_engine", lambda _path: engine)
-    monkeypatch.setattr(f"{where}read_reel", lambda path, _engine: reel(path))
+    read_reel = "tools.evaluation.passes.shelf.read_reel"
+    monkeypatch.setattr(read_reel, lambda path, _engine, trials: reel(path))
     monkeypatch.setattr(f"{where}primary_unit", lambda _engine: "selections")
     return lambda *days: recorded_ground(Path("b"), [Path(f"{day}.xdf") for day in days])
 
@@ -105,3 +106,9 @@ def test_the_same_samples_under_two_names_are_one_recording(
 ) -> None:
     with pytest.raises(RecordingError, match=r"copy_of_friday.xdf: holds the samples of friday"):
         ground("friday", "copy_of_friday")
+
+
+def test_two_days_of_one_name_are_two_sessions(ground: Callable[..., RecordedGround]) -> None:
+    search, confirm = ground("friday/run1", "saturday/run1").split()
+    assert "errors of 0:friday/run1.xdf" in search.notes[0]
+    assert "errors of 1:saturday/run1.xdf" in confirm.notes[0]
