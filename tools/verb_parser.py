@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Parser of one verb; of verbs within a verb it leaves the order as it is."""
+    """Parser of one verb.
+
+    The order stays as it is of verbs within a verb, and where an operand excludes an option.
+    """
 
     _is_within = False
 
@@ -22,7 +25,13 @@ class VerbParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse operands wherever they stand; as the class above does otherwise."""
-        if self._is_within or self._subparsers is not None:
+        operands = [action for action in self._actions if not action.option_strings]
+        is_exclusive = any(
+            operand in group._group_actions
+            for group in self._mutually_exclusive_groups
+            for operand in operands
+        )
+        if self._is_within or is_exclusive or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._is_within = True  # the call below comes back here, twice
         try:

@@ -127,6 +127,7 @@ class RecordedGround:
         judged: recordings that errors are of.
         learnt: digests of files that the bundle has learnt from.
         others: recordings that are not judged here, and may be once it is split.
+        n_texts: most of the items that count, taken from all recordings by turns; all.
         taken: of the items judged those that count, as (recording's place, item's place); all.
     """
 
@@ -140,16 +141,13 @@ class RecordedGround:
         *,
         learnt: frozenset[str] = frozenset(),
         others: Sequence[Reel] = (),
+        n_texts: int | None = None,
         taken: frozenset[tuple[int, int]] | None = None,
     ) -> None:
         self._engine, self._first, self._judged = engine, first, judged
-        self._learnt, self._others = learnt, others
-        self._items = [
-            (k, place)
-            for k, reel in enumerate(judged)
-            for place in range(len(reel.items))
-            if taken is None or (k, place) in taken
-        ]
+        self._learnt, self._others, self._n_texts = learnt, others, n_texts
+        places = by_turns(judged, most=n_texts)
+        self._items = [place for place in places if taken is None or place in taken]
         self.notes = self._said()
 
     def _said(self) -> tuple[str, ...]:
@@ -202,7 +200,7 @@ class RecordedGround:
         else:  # what leads is searched on
             reels = [*(reel for reel in reels if self._has_learnt(reel)), *fresh]
         is_text = primary_unit(self._engine) != "selections"
-        places = [(reel, k) for reel in reels for k in range(len(reel.items))]
+        places = [(reels[number], k) for number, k in by_turns(reels, most=self._n_texts)]
         rows = [
             Row(
                 reel.items[k].reference if is_text else f"{reel.name} {k}",
@@ -232,11 +230,13 @@ class RecordedGround:
         return np.stack(listener.heard)
 
 
-def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
+def recorded_ground(
+    path: Path, recordings: Sequence[Path], *, n_texts: int | None = None
+) -> RecordedGround:
     """Return the ground of a bundle: ranges of one recording, errors of the others.
 
     Ranges are of the first that the bundle has learnt from, or of the first; and errors of what it
-    has learnt from only where there is nothing else.
+    has learnt from only where there is nothing else. At most ``n_texts`` texts or trials count.
 
     Raises:
         RecordingError: one cannot be used, holds no truth, or is there twice.
@@ -249,7 +249,13 @@ def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
     first, *rest = (*known, *(reel for reel in reels if reel not in known))
     judged = [reel for reel in rest if reel not in known] or rest or [first]
     others = [reel for reel in rest if reel not in judged]
-    return RecordedGround(engine, first, judged, learnt=learnt, others=others)
+    return RecordedGround(engine, first, judged, learnt=learnt, others=others, n_texts=n_texts)
+
+
+def by_turns(reels: Sequence[Reel], *, most: int | None) -> list[tuple[int, int]]:
+    """Return places (recording, item): the first item of each recording, the second, … at most."""
+    turns = sorted((k, number) for number, reel in enumerate(reels) for k in range(len(reel.items)))
+    return sorted((number, k) for k, number in turns[:most])
 
 
 class GoldenGround:

@@ -52,3 +52,12 @@ def test_what_is_wrong_is_said_as_before(
         parser().parse_args(["bench", *words])
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_operand_that_excludes_an_option_is_parsed_as_ever() -> None:
+    made = VerbParser(prog="eegscribe")
+    group = made.add_mutually_exclusive_group(required=True)
+    group.add_argument("words", nargs="?")
+    group.add_argument("--corpus")
+    assert made.parse_args(["w.txt"]).words == "w.txt"
+    assert made.parse_args(["--corpus", "c.txt"]).corpus == "c.txt"

@@ -22,7 +22,13 @@ from models.families import build
 from models.weights import unpack
 from tools.compression.exam import text_exam
 from tools.compression.ground import held_out_of
-from tools.compression.pruning.asked import check_amount, one_share, recipe_of, task_of
+from tools.compression.pruning.asked import (
+    check_amount,
+    check_writes,
+    one_share,
+    recipe_of,
+    task_of,
+)
 from tools.compression.pruning.bundle import Made, made_bundle
 from tools.compression.pruning.found import CUT, ORIGINAL, SCRATCH, TUNED, Found
 from tools.compression.pruning.importance import magnitude, taylor
@@ -63,7 +69,7 @@ class Pruning:
     """One pruning of one bundle.
 
     Raises:
-        BundleError: the bundle holds no network of ours, or was not trained here.
+        BundleError: the bundle holds no network of ours, was not trained here, or selects.
         UsageError: what is asked contradicts itself or the bundle.
         RecordingError: the recordings cannot be used, or are not what the bundle hears.
     """
@@ -72,6 +78,7 @@ class Pruning:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
         self.network: Any = unpack(self.parent)
+        check_writes(self.parent, "pruning")
         self.recipe = recipe_of(self.parent, self.network)
         self.family = self.recipe.family
         self.folder = asked.out.with_name(f"{asked.out.name}.pruning")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import RecordingError
-from tools.compression.ground import RecordedGround, recorded_ground
+from tools.compression.ground import RecordedGround, by_turns, recorded_ground
 from tools.evaluation.passes.reel import Item, Reel
 
 if TYPE_CHECKING:
@@ -112,3 +112,10 @@ def test_two_days_of_one_name_are_two_sessions(ground: Callable[..., RecordedGro
     search, confirm = ground("friday/run1", "saturday/run1").split()
     assert "errors of 0:friday/run1.xdf" in search.notes[0]
     assert "errors of 1:saturday/run1.xdf" in confirm.notes[0]
+
+
+def test_of_a_few_texts_every_recording_gives_some() -> None:
+    reels = [reel(Path("friday.xdf")), reel(Path("saturday.xdf"))]
+    assert by_turns(reels, most=None) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert by_turns(reels, most=3) == [(0, 0), (0, 1), (1, 0)]
+    assert by_turns(reels, most=2) == [(0, 0), (1, 0)]
