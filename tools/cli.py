@@ -18,6 +18,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import models  # noqa: E402, F401 - puts ONNX Runtime's telemetry off before a verb imports it
 from pipeline.errors import EegscribeError  # noqa: E402 - after the environment is set
 from tools.command import running  # noqa: E402
+from tools.termination import tidy_at_sigterm  # noqa: E402
+from tools.verb_parser import VerbParser  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +84,7 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="what is installed, and exit")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=VerbParser)
     for name, summary in VERBS.items():
         if name == verb:
             import_module(f"tools.verbs.{name.replace('-', '_')}").add_parser(verbs)
@@ -107,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 2
         run: Callable[[argparse.Namespace], int] = options.run
-        with running(words):
+        with running(words), tidy_at_sigterm():
             return run(options)
     except EegscribeError as error:
         print(f"eegscribe: {error}", file=sys.stderr)
@@ -126,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
+        print(f"eegscribe: {named}: interrupted", file=sys.stderr)
         return 130
 
 

@@ -13,6 +13,7 @@ from models.bundle import load_bundle, write_bundle
 from models.weights import WEIGHTS
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
+from tests.bundles import make_bundle
 from tools.cli import main
 from tools.transcribe import finals
 from tools.verbs.simulate import write_xdf
@@ -183,7 +184,8 @@ class _Recorder:
     [
         (("--method", "mixed", "--bits", "4"), "--bits: is for a uniform"),
         (("--method", "static", "--steps", "3"), "--steps, --rate: are for --method qat"),
-        (("--smaller", "0"), "--smaller: got 0.0"),
+        (("--method", "mixed", "--smaller", "0"), "--smaller: got 0.0"),
+        (("--smaller", "0.5"), "--smaller: is for --method mixed"),
         (("--simulate",), "wanted either recordings or --simulate"),
         (("--blocks", "1"), "--blocks: got 1, wanted 2 or more"),
     ],
@@ -209,6 +211,18 @@ def test_without_recordings_time_alone_is_compared(
     assert "wanted recordings or --simulate" in capsys.readouterr().err
 
 
+def test_a_speller_is_neither_simulated_nor_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speller = tmp_path / "s.eegb"
+    make_bundle(speller, head="selection")
+    words = ["quantize", str(speller), "--out", str(tmp_path / "o.eegb")]
+    assert main([*words, "--simulate"]) == 2
+    assert "was not trained on the simulated person, wanted recordings" in capsys.readouterr().err
+    assert main([*words, "r.xdf", "--method", "qat"]) == 65
+    assert "selects, one window a stimulus, and --method qat" in capsys.readouterr().err
+
+
 def test_a_bundle_that_train_did_not_make_is_measured_on_any_labelled_recording(
     gru: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,7 +235,8 @@ def test_a_bundle_that_train_did_not_make_is_measured_on_any_labelled_recording(
     words = ["quantize", str(foreign), str(recording), "--out", str(out), "--method", "static"]
     assert main([*words, "--allow-slower", *QUICK]) == 0
     told = summary(capsys)
-    assert told["n_texts"] == 5
+    assert told["n_texts"] == 1  # --texts
     assert told["notes"][0] == "ranges of r.xdf, errors of r.xdf, as there is no other"
+    assert told["notes"][1].startswith("the bundle has learnt from r.xdf")
     assert [line["name"] for line in told["lines"]] == ["float32, runtime", "int8, static"]
     open_engine(out)

@@ -22,7 +22,8 @@ from tools.evaluation.baselines import baseline_texts, best_constant
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.passes.decodings import primary_unit
 from tools.evaluation.passes.overlap import CORPUS, find_overlap
-from tools.evaluation.passes.reel import Chunk, Item, Reel, read_reel
+from tools.evaluation.passes.reel import Chunk, Item, Reel
+from tools.evaluation.passes.shelf import read_reels
 from tools.packaging.real_windows import Listener, golden_windows
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ def recorded_material(
     """Return labelled recordings, read whole; of ``trials`` alone where they are given.
 
     Raises:
-        RecordingError: one cannot be used, holds no truth, or gives no window.
+        RecordingError: one cannot be used, holds no truth, gives no window, or is there twice.
         BundleError: one is of another rate, or of other channels.
     """
-    reels = tuple(read_reel(path, engine, trials=trials) for path in paths)
+    reels = tuple(read_reels(paths, engine, trials=trials))
     overlap = find_overlap(engine.bundle.manifest.provenance, reels)
     notes = [f"{reel.name}: {fault}" for reel in reels for fault in reel.faults]
     notes += [f"{name}: the bundle was trained on it" for name in overlap.recordings]

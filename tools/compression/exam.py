@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.spec import Settings
 from runtime.engine import open_engine
-from tools.compression.guard import judge_loss
+from tools.compression.guard import UNSEEN_BOTH_WAYS, judge_loss, unseen_more
 from tools.evaluation.baselines import best_constant
 from tools.evaluation.edits import edits, sizes
-from tools.evaluation.resampling import Resampling
+from tools.evaluation.resampling import Interval, Resampling
 from tools.progress import progress
 from tools.training.listening import listen
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.engine import Engine
     from tools.compression.guard import Loss
     from tools.evaluation.edits import Unit
-    from tools.evaluation.resampling import Interval, Table
+    from tools.evaluation.resampling import Table
     from tools.training.evaluation import HeldOut
 
     Read = Callable[[Engine], list[str]]
@@ -35,6 +35,10 @@ class Errors(Settings, frozen=True, kw_only=True):
     cer_95: tuple[float, float]
     more: float
     more_95: tuple[float, float]
+
+
+CONSTANT = "always the same"
+"""The row of a table that needs no EEG."""
 
 
 class Exam:
@@ -98,8 +102,18 @@ class Exam:
         )
 
     def more(self, one: str, other: str) -> Interval:
-        """Return how much higher the error rate of ``one`` is than that of ``other``."""
-        return self._drawn.difference(self._tables[one], self._tables[other])
+        """Return how much higher the error rate of ``one`` is than that of ``other``.
+
+        Draws of texts that do not differ do not differ; the next text may. So the interval of two
+        bundles is never narrower than that (see :mod:`tools.compression.guard`).
+        """
+        mine, theirs = self._tables[one], self._tables[other]
+        found = self._drawn.difference(mine, theirs)
+        if one == other:
+            return found
+        unseen = unseen_more(mine, theirs, times=UNSEEN_BOTH_WAYS)
+        low, high = found.estimate - unseen, found.estimate + unseen
+        return Interval(found.estimate, min(found.low, low), max(found.high, high))
 
     def loss(self, name: str, *, most: float) -> Loss:
         """Return whether a bundle was shown to lose less than ``most`` against the original."""
@@ -116,6 +130,16 @@ class Exam:
         """The error rate of always saying the same, chosen on these very texts."""
         said = [best_constant(self._truths, self.unit)] * len(self._truths)
         return float(edits(self._truths, said, self.unit).sum() / self.n_units)
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return a sentence where the original cannot lose anything, so that nothing is shown."""
+        rate = self._tables[self._original].rate
+        if rate < self.constant:
+            return ()
+        return (
+            f"the original errs as much as always saying the same does ({rate:.1%} and"
+            f" {self.constant:.1%}): that nothing is lost shows nothing",
+        )
 
     @property
     def _original(self) -> str:

@@ -19,7 +19,7 @@ from tools.compression.halves import Row, halves
 from tools.compression.race import windows_of
 from tools.evaluation.passes.decoding import decode
 from tools.evaluation.passes.decodings import primary_unit
-from tools.evaluation.passes.reel import read_reel
+from tools.evaluation.passes.shelf import read_reels
 from tools.packaging.real_windows import Listener
 
 if TYPE_CHECKING:
@@ -119,13 +119,16 @@ def held_out_of(task: Task, *, n_texts: int | None) -> list[HeldOut]:
 
 
 class RecordedGround:
-    """Labelled recordings that the bundle was not trained on, as far as anybody knows.
+    """Labelled recordings, some of which the bundle may have learnt from.
 
     Args:
         engine: of the bundle.
         first: gives ranges.
         judged: recordings that errors are of.
-        taken: of their items those that count, as (recording's place, item's place); all.
+        learnt: digests of files that the bundle has learnt from.
+        others: recordings that are not judged here, and may be once it is split.
+        n_texts: most of the items that count, taken from all recordings by turns; all.
+        taken: of the items judged those that count, as (recording's place, item's place); all.
     """
 
     def __init__(
@@ -133,20 +136,30 @@ class RecordedGround:
         engine: Engine,
         first: Reel,
         judged: Sequence[Reel],
+        *,
+        learnt: frozenset[str] = frozenset(),
+        others: Sequence[Reel] = (),
+        n_texts: int | None = None,
         taken: frozenset[tuple[int, int]] | None = None,
     ) -> None:
         self._engine, self._first, self._judged = engine, first, judged
-        self._items = [
-            (k, place)
-            for k, reel in enumerate(judged)
-            for place in range(len(reel.items))
-            if taken is None or (k, place) in taken
-        ]
+        self._learnt, self._others, self._n_texts = learnt, others, n_texts
+        places = by_turns(judged, most=n_texts)
+        self._items = [place for place in places if taken is None or place in taken]
         heard = {id(reel): reel for reel in (first, *judged)}.values()
         self.kind: str = "simulated" if any(r.is_simulated for r in heard) else "recorded"
-        same = ", as there is no other" if list(judged) == [first] else ""
-        names = ", ".join(reel.name for reel in judged)
-        self.notes: tuple[str, ...] = (f"ranges of {first.name}, errors of {names}{same}",)
+        self.notes = self._said()
+
+    def _said(self) -> tuple[str, ...]:
+        """Return what is measured on what, and which errors are no errors to expect."""
+        same = ", as there is no other" if list(self._judged) == [self._first] else ""
+        judged = [reel.name for reel in self._judged]
+        said = f"ranges of {self._first.name}, errors of {', '.join(judged)}{same}"
+        seen = [reel.name for reel in self._judged if self._has_learnt(reel)]
+        if not seen:
+            return (said,)
+        few = "say little of how it errs, and of what is lost, elsewhere"
+        return (said, f"the bundle has learnt from {', '.join(seen)}: errors there {few}")
 
     def sessions(self) -> list[NDArray[np.float32]]:
         """Return the windows of the first recording, as the chain asks for them."""
@@ -173,23 +186,39 @@ class RecordedGround:
     def split(self) -> tuple[RecordedGround, RecordedGround]:
         """Return two of disjoint recordings; a text of both counts in one; see the protocol.
 
-        What gives ranges is searched on, never confirmed on.
+        What gives ranges, and what the bundle has learnt from, is never confirmed on.
         """
-        reels = [self._first, *(reel for reel in self._judged if reel is not self._first)]
+        reels = [self._first, *(r for r in (*self._judged, *self._others) if r is not self._first)]
+        fresh = [reel for reel in reels if not self._has_learnt(reel)]
+        if not fresh:
+            raise RecordingError(
+                f"{', '.join(reel.name for reel in reels)}: the bundle has learnt from all of them,"
+                " wanted a labelled recording that it has not, to confirm on"
+            )
+        if len({reel.whose for reel in fresh}) > 1:
+            reels = fresh
+        else:  # what leads is searched on
+            reels = [*(reel for reel in reels if self._has_learnt(reel)), *fresh]
         is_text = primary_unit(self._engine) != "selections"
-        places = [(reel, k) for reel in reels for k in range(len(reel.items))]
+        places = [(reels[number], k) for number, k in by_turns(reels, most=self._n_texts)]
         rows = [
-            Row(reel.items[k].reference if is_text else f"{reel.name} {k}", reel.whose)
+            Row(
+                reel.items[k].reference if is_text else f"{reel.name} {k}",
+                "learnt" if self._has_learnt(reel) else reel.whose,
+            )
             for reel, k in places
         ]
         search, confirm = (self._of([places[k] for k in part]) for part in halves(rows))
         return search, confirm
 
+    def _has_learnt(self, reel: Reel) -> bool:
+        return bool(reel.files & self._learnt)
+
     def _of(self, places: list[tuple[Reel, int]]) -> RecordedGround:
         judged = list({id(reel): reel for reel, _ in places}.values())
         numbers = {id(reel): k for k, reel in enumerate(judged)}
         taken = frozenset((numbers[id(reel)], place) for reel, place in places)
-        return RecordedGround(self._engine, self._first, judged, taken)
+        return RecordedGround(self._engine, self._first, judged, learnt=self._learnt, taken=taken)
 
     def _heard(self, reel: Reel) -> NDArray[np.float32]:
         listener = Listener(self._engine.model())
@@ -201,16 +230,32 @@ class RecordedGround:
         return np.stack(listener.heard)
 
 
-def recorded_ground(path: Path, recordings: Sequence[Path]) -> RecordedGround:
-    """Return the ground of a bundle: ranges of the first recording, errors of the others.
+def recorded_ground(
+    path: Path, recordings: Sequence[Path], *, n_texts: int | None = None
+) -> RecordedGround:
+    """Return the ground of a bundle: ranges of one recording, errors of the others.
+
+    Ranges are of the first that the bundle has learnt from, or of the first; and errors of what it
+    has learnt from only where there is nothing else. At most ``n_texts`` texts or trials count.
 
     Raises:
-        RecordingError: one cannot be used, or holds no truth.
+        RecordingError: one cannot be used, holds no truth, or is there twice.
         BundleError: the bundle cannot be opened, or hears something else.
     """
     engine = open_engine(path)
-    reels = [read_reel(recording, engine) for recording in recordings]
-    return RecordedGround(engine, reels[0], reels[1:] or reels)
+    reels = read_reels(recordings, engine)
+    learnt = frozenset(engine.bundle.manifest.provenance.data.values())
+    known = [reel for reel in reels if reel.files & learnt]
+    first, *rest = (*known, *(reel for reel in reels if reel not in known))
+    judged = [reel for reel in rest if reel not in known] or rest or [first]
+    others = [reel for reel in rest if reel not in judged]
+    return RecordedGround(engine, first, judged, learnt=learnt, others=others, n_texts=n_texts)
+
+
+def by_turns(reels: Sequence[Reel], *, most: int | None) -> list[tuple[int, int]]:
+    """Return places (recording, item): the first item of each recording, the second, … at most."""
+    turns = sorted((k, number) for number, reel in enumerate(reels) for k in range(len(reel.items)))
+    return sorted((number, k) for k, number in turns[:most])
 
 
 class GoldenGround:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 """Of the one-sided bound."""
 
-UNSEEN = 3.0
-"""What never happened in n cases may happen 3 times in the next n (rule of three, at 95 %)."""
+UNSEEN, UNSEEN_BOTH_WAYS = 3.0, 3.7
+"""What never happened in n cases may happen 3 times in the next n (rule of three, at 95 %); of a
+two-sided bound 3.7 times, -ln 0.025."""
 
 LEAST_TEXTS = 10
 """Of fewer a bootstrap knows nothing."""
@@ -110,7 +111,7 @@ def judge_loss(
     n_texts = drawn.n_texts
     low, high = (float(q) for q in np.nanquantile(apart, (1.0 - LEVEL, LEVEL)))
     spread = max(0.0, high - more) * _widening(n_texts)
-    unseen = UNSEEN * _typical(one, original) / n_units
+    unseen = unseen_more(one, original, times=UNSEEN)
     bound, low = more + max(spread, unseen), more - max(0.0, more - low) * _widening(n_texts)
     is_telling = _is_telling(n_texts, original.rate, constant)
     verdict: Verdict = "cannot tell"
@@ -139,6 +140,11 @@ def judge_loss(
 def _is_telling(n_texts: int, original: float, constant: float | None) -> bool:
     """Return whether texts tell anything at all, the original's error rate being ``original``."""
     return n_texts >= LEAST_TEXTS and (constant is None or original < constant)
+
+
+def unseen_more(one: Table, other: Table, *, times: float) -> float:
+    """Return how much rates may differ beyond what was seen: by so many texts' differences."""
+    return times * _typical(one, other) / float(one.sizes.sum())
 
 
 def _widening(n_texts: int) -> float:

@@ -37,6 +37,9 @@ MAX_S = 3.0
 """How long the calls of one file may take together, about."""
 
 LEAST_CALLS = 8
+IN_BLOCKS = "_nchwc"
+"""ONNX Runtime's mark of convolutions and pools that compute blocks of channels."""
+
 KERNEL = "_kernel_time"
 
 
@@ -122,13 +125,15 @@ def _owner(graph: Graph, node: Any) -> str | None:
     """Return the layer of a node that ONNX Runtime made of one or several of the file's.
 
     A fused node keeps the name of one of them before a stroke, and gives what the last of them did.
+    One in blocks of channels is named after what the file's node gave, and gives that reordered.
     """
     name = node.name
     while name:
         if name in graph.layer_of_node:
             return graph.layer_of_node[name]
         name = name.rpartition("/")[0]
-    given = (graph.layer_of_tensor.get(x) for x in node.output)
+    gave = node.name.partition(IN_BLOCKS)[0]
+    given = (graph.layer_of_tensor.get(x) for x in (gave, *node.output))
     return next((owner for owner in given if owner is not None), None)
 
 

@@ -165,7 +165,7 @@ HEADER = (
 
 def _side_by_side(profiles: Sequence[Profile]) -> Iterator[str]:
     width = max(len(profile.name) for profile in profiles) + 2
-    yield f"{'side by side':{width}}{HEADER}  reads"
+    yield f"{'side by side':{width}}{HEADER}"
     for profile in profiles:
         model = profile.model
         best = max(row.windows_per_s or 0.0 for row in model.throughput if row.how == RUNTIME)
@@ -173,9 +173,12 @@ def _side_by_side(profiles: Sequence[Profile]) -> Iterator[str]:
             f"{profile.name:{width}}{model.parameters:12,}{_flops(model.flops_a_hop):>14}"
             f"{size(model.size_bytes):>10}{size(model.footprint.open_bytes):>10}"
             f"{model.latency_ms['p50']:9.3f}{model.latency_ms['p99']:9.3f}"
-            f"{_bound(model.ratio_p50):>17}{_bound(model.ratio_p99):>17}{best:12,.0f}  "
-            + (model.accuracy.told() if model.accuracy is not None else "not measured")
+            f"{_bound(model.ratio_p50):>17}{_bound(model.ratio_p99):>17}{best:12,.0f}"
         )
+    yield "reads"
+    for profile in profiles:
+        told = profile.model.accuracy.told() if profile.model.accuracy else "not measured"
+        yield f"{profile.name:{width}}{told}"
     yield (
         "  time is how long the model's part of a hop takes against the first one,"
         f" {profiles[0].name}, in the same blocks (95 % upper bound)"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RecordingError, UsageError
+from tools.packaging.output import check_writable
 from tools.progress import progress
 from tools.trials import check_trials, parse_trials
 
@@ -58,6 +59,7 @@ def run(options: Namespace) -> int:
     from tools.digests import digests, parts_of, told_simulated
     from tools.layout import SsvepLayout, read_layout
 
+    check_writable(options.out)
     layout = read_layout(options.layout)
     if not isinstance(layout, SsvepLayout):
         raise RecordingError(f"{options.layout}: is a layout of another kind, wanted ssvep")

@@ -32,8 +32,9 @@ only if the guard lets it:
           beside the step before and beside the original (1.05 for a step that is only smaller).
 One half of what was held out is searched on, the other, with neither text nor session in common,
 confirms what was picked, once. Where it does not, nothing is written and the exit code is 1.
-DATA is what the bundle was trained on; for a bundle that train did not make, two or more labelled
-recordings, and nothing is pruned. The bundle that was given stays as it is, and is named as the
+DATA is what the bundle was trained on; for a bundle that selects, or that train did not make, two
+or more labelled recordings, and nothing is pruned; what it has learnt from is searched on, never
+confirmed on. The bundle that was given stays as it is, and is named as the
 fallback. A search that was killed goes on where it was when the same command is given again."""
 
 

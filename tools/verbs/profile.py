@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.packaging.output import check_writable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -80,10 +81,11 @@ def run(options: Namespace) -> int:
     )
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
+    before = _files_in(options.out)
     report = profiling.run()
     text = _text(report, profiling.said)
     if options.out is not None:
-        report = _write(options.out, report, text)
+        report = _write(options.out, report, text, before)
     if options.json:
         _print_json(report)
     else:
@@ -134,6 +136,8 @@ def _check(options: Namespace, recording: Path | None) -> tuple[int, ...]:
         raise UsageError(f"--out {options.out}: holds a profile, wanted another place or --force")
     if options.out is not None and options.out.exists() and not options.out.is_dir():
         raise UsageError(f"--out {options.out}: is a file, wanted a folder")
+    if options.out is not None:
+        check_writable(options.out / REPORT)
     try:
         batches = tuple(sorted({int(text) for text in options.batches.split(",")}))
     except ValueError:
@@ -150,14 +154,21 @@ def _text(report: Report, said: dict[str, list[str]]) -> str:
     return "\n".join([*parts, *lines(report)])
 
 
-def _write(folder: Path, report: Report, text: str) -> Report:
+def _files_in(folder: Path | None) -> dict[str, int]:
+    """Return when each file of ``folder`` was last written."""
+    files = [] if folder is None else [path for path in folder.iterdir() if path.is_file()]
+    return {path.name: path.stat().st_mtime_ns for path in files}
+
+
+def _write(folder: Path, report: Report, text: str, before: dict[str, int]) -> Report:
+    """Write text and report, which names what is new since ``before``."""
     from msgspec.structs import replace
 
     from runtime.whole_file import write_whole
     from tools.profiling.report import encode
 
     write_whole(folder / TEXT, f"{text}\n".encode())
-    names = {path.name for path in folder.iterdir() if path.is_file()} | {REPORT}
+    names = {n for n, at in _files_in(folder).items() if before.get(n) != at} | {REPORT}
     report = replace(report, files=tuple(sorted(names)))
     write_whole(folder / REPORT, encode(report))
     return report

@@ -19,8 +19,10 @@ EXAMPLE = """examples:
   eegscribe quantize b.eegb --simulate --method qat --bits 4 --steps 400 --out small.eegb
 
 DATA is what the bundle was trained on: ranges are measured on that part of it, errors on texts that
-were held out then. For a bundle that train did not make they are any labelled recordings: ranges of
-the first, errors of the rest. dynamic needs none, and then compares time alone.
+were held out then. For a bundle that selects, or that train did not make, they are any labelled
+recordings: ranges of one (that it has learnt from, if there is such a one), errors of the rest, and
+of those that it has learnt from only where there are no others. dynamic needs none, and then
+compares time alone.
 dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
 static: by ranges measured beforehand; faster.
 mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
@@ -28,6 +30,8 @@ qat: static, after training with rounded weights; worth its time at 4 bits.
 Products are of int8 in all of them: 4 bits make the file smaller, not the call faster.
 A bundle that is not shown to be faster than float32 in the same runtime is not written, unless
 --allow-slower is given: a recurrent network of 128 units, say, is not."""
+
+SMALLER = 0.75
 
 METHODS = ("dynamic", "static", "qat", "mixed")
 
@@ -45,7 +49,7 @@ def add_parser(verbs: Any) -> None:
     add = parser.add_argument
     add("--method", choices=METHODS, default="static", help="(%(default)s)")
     add("--bits", type=int, choices=(8, 4), help="of every layer (8; 4 with qat)")
-    add("--smaller", type=float, default=0.75, help="mixed: of int8's file (%(default)s)")
+    add("--smaller", type=float, help=f"mixed: of int8's file ({SMALLER:g})")
     add("--steps", type=int, help="qat: of training; a quarter of the recipe's")
     add("--rate", type=float, help="qat: of training; a quarter of the recipe's")
     add("--allow-slower", action="store_true", help="write it even if it is not faster")
@@ -72,7 +76,7 @@ def run(options: Namespace) -> int:
             paths=tuple(options.recordings),
             is_simulated=options.simulate,
             bits=options.bits or (4 if options.method == "qat" else 8),
-            share=options.smaller,
+            share=options.smaller or SMALLER,
             n_steps=options.steps,
             rate=options.rate,
             n_texts=options.texts,
@@ -117,7 +121,9 @@ def _check(options: Namespace) -> None:
         raise UsageError(
             f"--method {options.method}: wanted recordings or --simulate to measure on"
         )
-    if not 0.0 < options.smaller <= 2.0:
+    if options.method != "mixed" and options.smaller is not None:
+        raise UsageError("--smaller: is for --method mixed")
+    if options.smaller is not None and not 0.0 < options.smaller <= 2.0:
         raise UsageError(f"--smaller: got {options.smaller}, wanted more than 0 and at most 2")
     if options.method == "mixed" and options.bits is not None:
         raise UsageError("--bits: is for a uniform quantization, wanted none with mixed")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
+from tools.packaging.output import check_writable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -165,6 +166,7 @@ def _check(options: Namespace) -> None:
             raise UsageError(f"--minutes: got {options.minutes}, wanted more than 0")
     if options.out.exists() and not options.force:
         raise UsageError(f"--out {options.out}: exists, wanted a new name (or --force)")
+    check_writable(options.out)
     if options.lm is not None and not options.lm.is_file():
         raise UsageError(f"--lm {options.lm}: no such file")
 

@@ -51,9 +51,12 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         cli.main(["demo"])
 
 
-def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     add_verb(monkeypatch, raising(KeyboardInterrupt()))
     assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "eegscribe: demo: interrupted\n"
 
 
 def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,7 @@ class Optimizing:
                 f"{self.parent.manifest.name}: was not trained here on the simulated person, or"
                 " holds no weights, wanted labelled recordings"
             )
-        return recorded_ground(self.asked.bundle, self.asked.paths)
+        return recorded_ground(self.asked.bundle, self.asked.paths, n_texts=self.asked.n_texts)
 
     def _check_identity(self) -> None:
         """Refuse to go on with a search of something else."""

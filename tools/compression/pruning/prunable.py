@@ -14,7 +14,7 @@ import msgspec
 from models.bundle import load_bundle
 from models.families import build
 from models.weights import unpack
-from tools.compression.pruning.asked import recipe_of, task_of
+from tools.compression.pruning.asked import check_writes, recipe_of, task_of
 from tools.compression.pruning.bundle import made_bundle
 from tools.compression.pruning.importance import magnitude, taylor
 from tools.compression.pruning.structured import choose, remove
@@ -54,7 +54,7 @@ class Prunable:
         cache: where filtered recordings are.
 
     Raises:
-        BundleError: the bundle holds no network of ours, or was not trained here.
+        BundleError: the bundle holds no network of ours, was not trained here, or selects.
         UsageError: nothing is known of what can be removed of it.
     """
 
@@ -72,6 +72,7 @@ class Prunable:
     ) -> None:
         self.bundle = load_bundle(path)
         self.network: Any = unpack(self.bundle)
+        check_writes(self.bundle, "pruning")
         self.recipe = recipe_of(self.bundle, self.network)
         self.family = self.recipe.family
         self.groups = groups_of(self.family, self.network.settings)

@@ -44,7 +44,7 @@ class Pruning:
     """One pruning of one bundle.
 
     Raises:
-        BundleError: the bundle holds no network of ours, or was not trained here.
+        BundleError: the bundle holds no network of ours, was not trained here, or selects.
         UsageError: what is asked contradicts itself or the bundle.
         RecordingError: the recordings cannot be used, or are not what the bundle hears.
     """
@@ -115,8 +115,9 @@ class Pruning:
             sparsity=found.sparsity,
             kept=found.kept,
             lines=lines,
+            constant=exam.constant,
             bought=bought,
-            notes=(*found.notes, *self.seen_before(sessions)),
+            notes=(*found.notes, *self.seen_before(sessions), *exam.doubts()),
         )
 
     def clean_up(self) -> None:

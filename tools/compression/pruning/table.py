@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.exam import Errors
+from tools.compression.exam import CONSTANT, Errors
 from tools.compression.race import Speed
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class PruneReport(Settings, frozen=True, kw_only=True):
     """All figures of a pruning. ``kept`` is the line that became the bundle.
 
     ``bought``: by how much the error rate of the same size from scratch is higher than its own, and
-    the 95 % interval of that over texts; None where nobody asked.
+    the 95 % interval of that over texts; None where nobody asked. ``constant`` is the error rate of
+    always saying the same.
     """
 
     bundle: str
@@ -46,6 +47,7 @@ class PruneReport(Settings, frozen=True, kw_only=True):
     sparsity: float
     kept: str
     lines: tuple[Line, ...]
+    constant: float | None = None
     bought: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
 
@@ -65,7 +67,7 @@ def encode(report: PruneReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>26}"
+    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>27}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'speed-up p50':>14}{'p99':>7}"
 )
 
@@ -79,8 +81,10 @@ def table(report: PruneReport) -> list[str]:
         "",
         HEADER,
         *map(_told, report.lines),
-        "",
     ]
+    if report.constant is not None:
+        found.append(f"{CONSTANT:18}{'-':>12}{'-':>8}{'-':>8}{report.constant:8.2%}  (no EEG)")
+    found.append("")
     kept = report.line(report.kept)
     found.append(_speed_said(kept))
     if report.bought is not None:
@@ -94,7 +98,7 @@ def _told(line: Line) -> str:
     more = f"{errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
     return (
         f"{line.name:18}{line.n_parameters:12,}{line.size_bytes / 1e3:8.0f}"
-        f"{line.packed_bytes / 1e3:8.0f}{errors.cer:8.2%}{more:>26}"
+        f"{line.packed_bytes / 1e3:8.0f}{errors.cer:8.2%}{more:>27}"
         f"{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}{1 / speed.ratio_p50:13.2f}x"
         f"{1 / speed.ratio_p99:6.2f}x"
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.errors import UsageError
+from pipeline.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def groups_of(family: str, settings: NetworkSettings) -> list[Group]:
     """Return every group of a network.
 
     Raises:
-        UsageError: nothing is known of networks of this family.
+        BundleError: nothing is known of networks of this family.
     """
     return _known(family).groups(settings)
 
@@ -109,9 +109,9 @@ def n_left(n_units: int, amount: float) -> int:
 
 def _known(family: str) -> Family:
     if family not in FAMILIES:
-        raise UsageError(
-            f"family {family}: nothing is known of what can be removed,"
-            f" wanted one of {', '.join(FAMILIES)}"
+        raise BundleError(
+            f"network.family: got {family}, of which nothing is known that could be removed, wanted"
+            f" one of {', '.join(FAMILIES)}"
         )
     return FAMILIES[family]
 

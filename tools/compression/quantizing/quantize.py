@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from models.bundle import load_bundle, write_bundle
 from models.weights import WEIGHTS, unpack
-from pipeline.errors import BundleError
+from pipeline.errors import BundleError, UsageError
 from pipeline.spec import SlidingWindow
 from tools.compression.eager import eager_hop
 from tools.compression.ground import GoldenGround, TaskGround, held_out_of, recorded_ground
-from tools.compression.pruning.asked import recipe_of, task_of
+from tools.compression.pruning.asked import check_writes, recipe_of, task_of
 from tools.compression.pruning.tuning import Tuner
 from tools.compression.quantizing.bundle import quantized_bundle
 from tools.compression.quantizing.files import check_float
@@ -88,6 +88,8 @@ class Quantizing:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
         check_float(self.parent)  # before anything long begins
+        if asked.method == "qat":
+            check_writes(self.parent, "--method qat")
         has_weights = WEIGHTS in self.parent.files
         self.network: Any | None = unpack(self.parent) if has_weights else None
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
@@ -105,7 +107,12 @@ class Quantizing:
         # Nobody trains on recordings what was trained on the simulated person; it can be judged.
         is_judged = "simulated" in parent.manifest.provenance.data and asked.method != "qat"
         if not (parent.manifest.provenance.recipe and is_text) or (is_judged and asked.paths):
-            return recorded_ground(asked.bundle, asked.paths)
+            if not asked.paths:
+                raise UsageError(
+                    f"--simulate: {parent.manifest.name} was not trained on the simulated person,"
+                    " wanted recordings"
+                )
+            return recorded_ground(asked.bundle, asked.paths, n_texts=asked.n_texts)
         self.recipe = recipe_of(parent, self.network)
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
         self.task = task_of(parent, course)
@@ -151,6 +158,7 @@ class Quantizing:
         )
         kept, last = list(candidates.items())[-1]
         notes = [*self.ground.notes, *(note for one in candidates.values() for note in one.notes)]
+        notes += exam.doubts() if exam is not None else ()
         if kept == MIXED:
             beside = raced.speed(MIXED, against=lines[-2].name)
             notes.append(mixed_said(lines[-2], lines[-1], beside, most=self.asked.share))
@@ -164,6 +172,7 @@ class Quantizing:
             kept=kept,
             bits={layer: int(bits) for layer, bits in last.bits.items()},
             lines=lines,
+            constant=exam.constant if exam is not None else None,
             notes=tuple(notes),
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.spec import Settings
-from tools.compression.exam import Errors
+from tools.compression.exam import CONSTANT, Errors
 from tools.compression.guard import FASTER, NO_SLOWER
 from tools.compression.race import Speed
 
@@ -32,7 +32,8 @@ class Line(Settings, frozen=True, kw_only=True):
 class QuantizeReport(Settings, frozen=True, kw_only=True):
     """All figures of a quantization; ``kept`` is the line that is to become the bundle.
 
-    Ratios and errors are against the original in the same runtime, not against torch.
+    Ratios and errors are against the original in the same runtime, not against torch. ``constant``
+    is the error rate of always saying the same.
     """
 
     bundle: str
@@ -44,6 +45,7 @@ class QuantizeReport(Settings, frozen=True, kw_only=True):
     kept: str
     bits: dict[str, int]
     lines: tuple[Line, ...]
+    constant: float | None = None
     notes: tuple[str, ...] = ()
     sha256: str | None = None
 
@@ -97,7 +99,7 @@ def encode(report: QuantizeReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>26}"
+    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>27}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'time p50':>10}{'p99':>7}"
 )
 
@@ -106,12 +108,17 @@ def table(report: QuantizeReport, *, original: str) -> list[str]:
     """Return the lines of the table, and under it what has to be said."""
     what = "SIMULATED" if report.data == "simulated" else report.data
     whole = report.line(original).size_bytes or 1
+    texts = "trials" if report.unit == "selections" else "texts"
+    heard = f"{report.n_texts} {texts}, {what}; errors in {report.unit}" if report.n_texts else what
+    constant = []
+    if report.constant is not None:
+        constant.append(f"{CONSTANT:18}{'-':>8}{'-':>9}{'-':>8}{report.constant:8.2%}  (no EEG)")
     return [
-        f"{report.method}; {report.n_texts} texts, {what}; errors in {report.unit}; one thread, by"
-        " turns",
+        f"{report.method}; {heard}; one thread, by turns",
         "",
         HEADER,
         *(_told(line, whole) for line in report.lines),
+        *constant,
         "",
         report.speed_said(),
         *report.notes,
@@ -125,11 +132,11 @@ def _told(line: Line, whole: int) -> str:
             f"{line.size_bytes / 1e3:8.0f}{line.size_bytes / whole:9.1%}"
             f"{line.packed_bytes / 1e3:8.0f}"
         )
-    errors = f"{'-':>8}{'-':>26}"
+    errors = f"{'-':>8}{'-':>27}"
     if line.errors is not None:
         low, high = line.errors.more_95
         more = f"{line.errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
-        errors = f"{line.errors.cer:8.2%}{more:>26}"
+        errors = f"{line.errors.cer:8.2%}{more:>27}"
     speed = line.speed
     return (
         f"{line.name:18}{size}{errors}{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}"

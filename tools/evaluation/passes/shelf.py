@@ -12,7 +12,7 @@ from pipeline.errors import RecordingError
 from tools.evaluation.passes.reel import Reel, read_reel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from runtime.engine import Engine
@@ -43,17 +43,8 @@ class Shelf:
         self._engine, self._trials, self._subject = engine, trials, subject
         self._most_bytes = most_bytes
         self._kept: dict[int, Reel] = {}
-        counts = Counter(path.name for path in paths)
         self.reels: list[Reel] = []
-        for number, path in enumerate(paths):
-            reel = self._read(path)
-            twin = next((one for one in self.reels if one.content == reel.content), None)
-            if twin is not None:
-                raise RecordingError(
-                    f"{path}: holds the samples of {twin.path}, wanted each recording once"
-                )
-            if counts[path.name] > 1:
-                reel = replace(reel, name=f"{number}:{path.parent.name}/{path.name}")
+        for number, reel in enumerate(_each_once(paths, self._read)):
             self._keep(number, reel)
             nothing = np.empty((0, reel.samples.shape[1]), np.float32)
             self.reels.append(replace(reel, samples=nothing, chunks=()))
@@ -79,3 +70,29 @@ class Shelf:
 
     def _n_bytes(self) -> int:
         return sum(reel.samples.nbytes for reel in self._kept.values())
+
+
+def read_reels(
+    paths: Sequence[Path], engine: Engine, *, trials: frozenset[int] | None = None
+) -> list[Reel]:
+    """Return all recordings, whole; those of one name in several folders get names of their own.
+
+    Raises:
+        RecordingError: one cannot be used, or is there twice: its rows would count twice.
+        BundleError: one is of another rate.
+    """
+    return list(_each_once(paths, lambda path: read_reel(path, engine, trials=trials)))
+
+
+def _each_once(paths: Sequence[Path], read: Callable[[Path], Reel]) -> Iterator[Reel]:
+    counts = Counter(path.name for path in paths)
+    seen: dict[str, Path] = {}
+    for number, path in enumerate(paths):
+        reel = read(path)
+        twin = seen.get(reel.content)
+        if twin is not None:
+            raise RecordingError(f"{path}: holds the samples of {twin}, wanted each recording once")
+        seen[reel.content] = path
+        if counts[path.name] > 1:
+            reel = replace(reel, name=f"{number}:{path.parent.name}/{path.name}")
+        yield reel

@@ -10,13 +10,13 @@ import ctypes
 import errno
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EegscribeError, UsageError
 from runtime.places import PRIVATE_FILE, PRIVATE_FOLDER
 from runtime.whole_file import partial_name
+from tools.packaging.output import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +46,7 @@ def check_folder(path: Path) -> None:
                 f"--out {path}: holds {foreign[0]!r}, which is of no report; wanted a new folder,"
                 " or one with a report that may be replaced"
             )
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    try:  # permissions alone do not tell: a place may be no disk at all
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".eegscribe-"):
-            pass
-    except OSError as error:
-        raise UsageError(f"--out {path}: {parent} cannot be written ({error.strerror})") from None
+    check_writable(path)
 
 
 @contextmanager

@@ -45,6 +45,13 @@ def test_a_recording_gives_windows_and_what_was_meant(tmp_path: Path):
     assert found.notes[-1] == "ranges of whole numbers: measured on r.xdf"
 
 
+def test_a_recording_that_is_there_twice_would_count_twice(tmp_path: Path):
+    make_bundle(tmp_path / "b.eegb")
+    path = write_recording(tmp_path / "r.xdf", noise(1500), TEXTS)
+    with pytest.raises(RecordingError, match="wanted each recording once"):
+        recorded_material(open_engine(tmp_path / "b.eegb"), [path, path])
+
+
 def test_trials_of_a_speller_can_be_chosen(tmp_path: Path):
     make_bundle(tmp_path / "b.eegb", head="selection")
     path = write_recording(tmp_path / "r.xdf", noise(2000), trial_markers(2000))

@@ -33,7 +33,7 @@ def test_errors_are_of_all_rows_and_differences_of_the_same_rows(engines: None) 
     assert (exam.n_texts, exam.n_units) == (4, 20)
     found = exam.errors("b")
     assert (found.cer, found.more) == (0.1, 0.1)
-    assert found.more_95[0] >= 0.0
+    assert found.more_95[0] < 0.1 < found.more_95[1]
     assert exam.errors("a").more_95 == (0.0, 0.0)
     assert exam.more("a", "b").estimate == -0.1
 
@@ -57,3 +57,21 @@ def test_selections_are_right_or_wrong_and_no_two_are_the_same_text(engines: Non
     assert exam.n_units == 4
     assert exam.errors("b").cer == 0.5
     assert exam.loss("b", most=0.9).n_texts == 4
+
+
+def test_what_differs_in_no_text_may_differ_in_the_next(engines: None) -> None:
+    truths = [f"{k}" for k in range(64)]
+    exam = Exam(truths, lambda _: truths, unit="selections")
+    exam.hear({"a": Path("good"), "b": Path("good too")})
+    low, high = exam.errors("b").more_95
+    assert high == -low == pytest.approx(3.7 / 64)
+    assert exam.loss("b", most=0.9).bound == pytest.approx(3.0 / 64)
+
+
+def test_who_errs_as_much_as_a_constant_has_nothing_to_lose(engines: None) -> None:
+    exam = Exam(TRUTHS, lambda _: ["never"] * 4, unit="selections")
+    exam.hear({"a": Path("good")})
+    assert "(100.0% and 50.0%)" in exam.doubts()[0]
+    better = Exam(TRUTHS, read, unit="selections")
+    better.hear({"a": Path("good")})
+    assert better.doubts() == ()

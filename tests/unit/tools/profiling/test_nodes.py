@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.profiling.nodes import _read, added_by_profile
+from tools.profiling.nodes import _owner, _read, added_by_profile
 
 times = st.lists(st.floats(0.0, 1e4), min_size=1, max_size=40)
 
@@ -60,3 +63,23 @@ def test_memory_is_the_runtimes_own_word() -> None:
     events += [event("a_kernel_time", 1, 8, **nodes[0]), event("b_kernel_time", 9, 8, **nodes[1])]
     found = _read(events, {"a": "one", "b": "one"}, plain_us=15.0, n_calls=1)
     assert (found.rest_bytes, found.peak_bytes) == (100, 150)
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "owner"),
+    [
+        ("conv", "x", "layers.7"),
+        ("conv/fused", "x", "layers.7"),
+        ("made_up", "convolved", "layers.7"),
+        ("convolved_nchwc", "reorder_token_3", "layers.7"),  # as ONNX Runtime names them
+        ("convolved_nchwc_token_4", "reorder_token_3", "layers.7"),
+        ("ReorderInput", "reorder", None),
+    ],
+)
+def test_a_node_of_the_runtime_belongs_to_the_layer_it_was_made_of(
+    name: str, output: str, owner: str | None
+) -> None:
+    graph: Any = SimpleNamespace(
+        layer_of_node={"conv": "layers.7"}, layer_of_tensor={"convolved": "layers.7"}
+    )
+    assert _owner(graph, SimpleNamespace(name=name, output=[output])) == owner

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.families import build
 from models.seq2seq import Seq2SeqNetwork
-from pipeline.errors import UsageError
+from pipeline.errors import BundleError, UsageError
 from tools.compression.pruning.structured import (
     choose,
     deafen,
@@ -154,5 +154,5 @@ def test_other_amounts_are_refused(text: str) -> None:
 
 
 def test_a_family_without_a_table_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="family eegnet: nothing is known"):
+    with pytest.raises(BundleError, match="network.family: got eegnet, of which nothing is known"):
         kinds_of("eegnet")

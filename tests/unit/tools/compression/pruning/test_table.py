@@ -91,3 +91,8 @@ def test_what_pruning_bought_is_what_the_interval_shows(
 def test_a_report_comes_back_from_its_json() -> None:
     made = report(line("fine-tuned"), notes=("so",))
     assert msgspec.json.decode(encode(made), type=PruneReport) == made
+
+
+def test_what_needs_no_eeg_stands_under_the_errors() -> None:
+    row = next(r for r in table(report(line("tuned"), constant=0.74)) if r.startswith("always"))
+    assert row.split() == ["always", "the", "same", "-", "-", "-", "74.00%", "(no", "EEG)"]

@@ -1,3 +1,5 @@
+from msgspec.structs import replace
+
 from tools.compression.exam import Errors
 from tools.compression.quantizing.table import Line, QuantizeReport, mixed_said, table
 from tools.compression.race import Speed
@@ -43,6 +45,18 @@ def test_the_table_has_a_row_for_each_form_and_says_that_data_is_simulated():
     assert "+0.10% [-0.20%, +0.40%]" in rows["int8"]
     assert " - " in rows["torch"]
     assert lines[-1] == "ranges of one.xdf"
+
+
+def test_what_needs_no_eeg_stands_under_the_errors_and_trials_are_no_texts():
+    found = replace(report(p99_high=0.9), constant=0.96875, unit="selections", data="recorded")
+    lines = table(found, original="float32")
+    assert lines[0].startswith("static; 12 trials, recorded; errors in selections;")
+    assert lines[6].split() == ["always", "the", "same", "-", "-", "-", "96.88%", "(no", "EEG)"]
+
+
+def test_a_table_without_truth_tells_of_no_texts():
+    found = replace(report(p99_high=0.9), n_texts=0, data="golden")
+    assert table(found, original="float32")[0] == "static; golden; one thread, by turns"
 
 
 def test_a_mixture_is_compared_with_eight_bits():
