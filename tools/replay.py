@@ -138,7 +138,6 @@ class Replay:
                 n_symbols=len(spec.vocabulary),
                 rate_hz=spec.rate_hz,
             ),
-            "simulated": self.info.is_simulated,
             "realtime_factor": self.n_samples / self.info.rate_hz / elapsed_s,
             "lost_samples": self.n_lost,
             "latency_ms": {
@@ -146,4 +145,5 @@ class Replay:
                 for name, s in spreads.items()
                 if s.n
             },
+            **({"simulated": True} if self.info.is_simulated else {}),
         }

@@ -190,7 +190,7 @@ def print_summary(replay: Replay, summary: dict[str, Any]) -> None:
     lines.append(
         f"{replay.n_samples} samples, {summary['lost_samples']} lost,"
         f" {summary['realtime_factor']:.0f} times real time"
-        f"{'   (SIMULATED EEG)' if summary['simulated'] else ''}"
+        f"{'   (SIMULATED EEG)' if replay.info.is_simulated else ''}"
     )
     total = summary["latency_ms"].get("total")
     if total:
