@@ -154,7 +154,7 @@ def _with_step(
         where=step.file,
     )
     files[made.path] = data
-    known = {**manifest.provenance.data, step.file: step.opened.sha256}
+    known = {**manifest.provenance.data, **step.opened.digests}
     provenance = msgspec.structs.replace(manifest.provenance, data=known)
     return msgspec.structs.replace(manifest, step=made, provenance=provenance)
 
@@ -261,7 +261,7 @@ def _manifest(
         provenance=Provenance(
             command=command(),
             versions={name: version(name) for name in ("eegscribe", "onnx")},
-            data={origin.file: opened.sha256},
+            data=dict(opened.digests),
             recipe={"foreign": told},
         ),
         optimisation=Optimisation(precision=file.precision, size_bytes=proto.ByteSize()),

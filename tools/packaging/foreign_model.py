@@ -13,6 +13,7 @@ from models.onnx_backend import REFUSALS
 from models.onnx_layout import LEAST, SINGLE, Foreign, Kind
 from models.onnx_scan import check_onnx
 from pipeline.errors import BundleError, UsageError
+from tools.packaging.foreign_weights import fetch_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +40,8 @@ class Opened:
     """A model read and scanned; ``inputs`` and ``outputs`` without its states, by name."""
 
     proto: Any
-    sha256: str
+    digests: Mapping[str, str]
+    """Of the file, and of those beside it that hold its weights."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[int | str, ...]]
@@ -59,11 +61,12 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
         data = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
-    check_onnx(data, where=str(path))
     try:
         proto = onnx.load_from_string(data)
     except DecodeError as error:
         raise BundleError(f"{path}: not an ONNX file ({error})") from None
+    weights = fetch_weights(proto, path.parent, where=str(path))
+    check_onnx(proto.SerializeToString() if weights else data, where=str(path))
     newest = onnx.defs.onnx_opset_version()
     for opset in proto.opset_import:
         if opset.domain in {"", "ai.onnx"} and opset.version > newest:
@@ -92,7 +95,7 @@ def open_foreign(path: Path, *, states: Sequence[tuple[str, str]]) -> Opened:
             )
     return Opened(
         proto=proto,
-        sha256=hashlib.sha256(data).hexdigest(),
+        digests={path.name: hashlib.sha256(data).hexdigest(), **weights},
         inputs=tuple(name for name in inputs if name not in {pair[0] for pair in states}),
         outputs=tuple(name for name in outputs if name not in {pair[1] for pair in states}),
         shapes=known,

@@ -151,12 +151,59 @@ def test_a_vocabulary_that_does_not_fit_is_refused(
     assert said in capsys.readouterr().err
 
 
-def test_weights_in_another_file_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_weights_in_another_file_come_in(tmp_path: Path) -> None:
+    path = external_data(tmp_path / "m.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    bundle = open_engine(tmp_path / "b.eegb").bundle
+    assert sorted(bundle.manifest.provenance.data) == ["m.onnx", "weights.bin"]
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    foreign_ctc(plain / "m.onnx")
+    assert run(plain, plain / "m.onnx", "--layout", "batch,channels,time") == 0
+    wanted = load_bundle(plain / "b.eegb").files[GOLDEN]
+    assert load_bundle(tmp_path / "b.eegb").files[GOLDEN] == wanted
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"location": "gone.bin"}, "'gone.bin', which is not there beside it"),
+        ({"location": "link.bin"}, "symbolic link"),
+        ({"location": "../weights.bin"}, "outside"),
+        ({"location": "/etc/hostname"}, "absolute path"),
+        ({"location": "weights.bin\0"}, "'weights.bin\\x00', which is not there"),
+        ({"offset": "100000"}, "exceeds file size"),
+        ({"length": "1" + 30 * "0"}, "exceeds available data"),
+        ({"length": "many"}, "invalid literal"),
+        ({"location": ""}, "should not be empty"),
+        ({"location": 5000 * "x"}, "File name too long"),
+    ],
+)
+def test_weights_elsewhere_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], said: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = external_data(tmp_path / "in" / "m.onnx")
+    (tmp_path / "in" / "link.bin").symlink_to("weights.bin")
+    (tmp_path / "weights.bin").write_bytes((tmp_path / "in" / "weights.bin").read_bytes())
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = changes.get(entry.key, entry.value)
+    path.write_bytes(model.SerializeToString())
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_weights_elsewhere_have_a_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = external_data(tmp_path / "m.onnx")
+    monkeypatch.setattr("tools.packaging.foreign_weights.MAX_BYTES", 100)
     assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
-    assert "external data" in capsys.readouterr().err
+    assert "weights in other files are over" in capsys.readouterr().err
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
