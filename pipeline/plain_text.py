@@ -1,7 +1,8 @@
 """Characters that a terminal obeys in place of showing them, wherever a text came from.
 
 Control characters (escape sequences begin with one) and those that turn the direction of writing:
-with them the name in a foreign file could write over what stands on the screen.
+with them the name in a foreign file could write over what stands on the screen. So are what Python
+makes of bytes in a file's name that are no UTF-8: nothing can print or store them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_OBEYED = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
+_CONTROLS = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"
+_TURNS = "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
+_OBEYED = f"{_CONTROLS}{_TURNS}\\ud800-\\udfff"
 _IN_TEXT = re.compile(f"[{_OBEYED}]")
 _IN_NAME = re.compile(f"[{_OBEYED}\\t\\n]")
 
@@ -19,9 +22,10 @@ def is_plain(text: str, *, is_name: bool = False) -> bool:
     return (_IN_NAME if is_name else _IN_TEXT).search(text) is None
 
 
-def shown(text: str) -> str:
+def shown(text: str, *, is_name: bool = False) -> str:
     r"""Return ``text`` with what a terminal would obey written out, such as ``\x1b``."""
-    return _IN_TEXT.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    unseen = _IN_NAME if is_name else _IN_TEXT
+    return unseen.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def check_plain(found: Any, *, where: str = "$") -> None:

@@ -14,7 +14,9 @@ def test_what_is_shown_is_plain_and_plain_text_stays_as_it_is(text: str) -> None
     assert (shown(text) == text) == is_plain(text)
 
 
-@pytest.mark.parametrize("char", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2066", "\u2028"])
+@pytest.mark.parametrize(
+    "char", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2066", "\u2028", "\udcff"]
+)
 def test_what_a_terminal_obeys_is_not_plain(char: str) -> None:
     assert not is_plain(f"a{char}b")
     assert char not in str(BundleError(f"b.eegb/a{char}b: not listed"))
