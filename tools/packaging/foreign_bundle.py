@@ -140,7 +140,7 @@ def import_model(
         tokens = draw_tokens(stepper, n=len(found), n_steps=N_STEPS)
         steps = run_steps(stepper, found, tokens)
     files[GOLDEN] = write_golden(golden, found, steps)
-    producer = shown(opened.proto.producer_name, is_name=True)
+    producer = _told(opened.proto.producer_name)
     readme = README.format(
         name=name, file=origin.file, producer=f" (made by {producer})" if producer else ""
     )
@@ -268,8 +268,8 @@ def _manifest(
     proto = opened.proto
     opsets = {opset.domain or "ai.onnx": opset.version for opset in proto.opset_import}
     told = {
-        "producer": shown(proto.producer_name, is_name=True),
-        "producer_version": shown(proto.producer_version, is_name=True),
+        "producer": _told(proto.producer_name),
+        "producer_version": _told(proto.producer_version),
         "opsets": opsets,
         "input_layout": ",".join(origin.input_axes),
         "output_layout": ",".join(origin.output_axes),
@@ -290,6 +290,12 @@ def _manifest(
         ),
         optimisation=Optimisation(precision=file.precision, size_bytes=proto.ByteSize()),
     )
+
+
+def _told(found: str | bytes) -> str:
+    """Return what a file says of itself; bytes are what was no UTF-8."""
+    text = found if isinstance(found, str) else found.decode("utf-8", "backslashreplace")
+    return shown(text, is_name=True)
 
 
 def fixed_time(opened: Opened, name: str, axes: tuple[str, ...]) -> int | None:

@@ -278,6 +278,9 @@ def test_a_producer_steers_no_terminal(tmp_path: Path) -> None:
     bundle = load_bundle(tmp_path / "b.eegb")
     assert bundle.manifest.provenance.recipe["foreign"]["producer"] == "some\\x1b[2J\\none"
     assert b"\x1b" not in bundle.files["README.md"]
+    path.write_bytes(path.read_bytes().replace(b"some\x1b[2J", b"some\xff\xfe\xfd\xfc"))
+    assert run(tmp_path, path, "--layout", "batch,channels,time", "--force") == 0
+    assert rb"some\xff\xfe" in load_bundle(tmp_path / "b.eegb").files["README.md"]
 
 
 def selection(tmp_path: Path, groups: str = "") -> tuple[str, ...]:
