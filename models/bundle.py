@@ -8,19 +8,21 @@ unpickled, and nothing is read from outside the bundle.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import stat
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from models.manifest import FileEntry, Manifest, parse_manifest
 from models.onnx_scan import check_onnx
 from pipeline.errors import BundleError
+from pipeline.plain_text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +132,7 @@ def _check_name(name: str, where: str) -> None:
         or name.startswith("/")
         or "\\" in name
         or ":" in name
-        or "\0" in name
+        or not is_plain(name, is_name=True)
         or any(part in {"..", "."} for part in name.split("/"))
         or str(PurePosixPath(name)) != name
     ):
@@ -191,15 +193,24 @@ def _read_folder(path: Path) -> dict[str, bytes]:
 
 def _read_plain(path: Path) -> bytes:
     """Read a file that must not be a link, also if it became one a moment ago."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(handle, "rb") as file:
+    with _open_plain(path, flags=os.O_NOFOLLOW) as file:
         return file.read()
+
+
+def _open_plain(path: Path, *, flags: int = 0) -> BinaryIO:
+    """Open what is a plain file: reading a pipe would wait, and a device may never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    file = os.fdopen(handle, "rb")
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return file
+    file.close()
+    raise BundleError(f"{path}: is not a plain file")
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
     where = str(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _open_plain(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             _check_budget(len(infos), sum(info.file_size for info in infos), where)
             files: dict[str, bytes] = {}
@@ -218,6 +229,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     except (
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         NotImplementedError,
         RuntimeError,
         EOFError,

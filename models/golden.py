@@ -7,6 +7,7 @@ of it for given symbols in every row.
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.seq2seq import Stepper
 
 GOLDEN = "golden.npz"
+MAX_GOLDEN_BYTES = 1 << 30
 
 Name = Literal["windows", "outputs", "tokens", "log_probs", "attention"]
 
@@ -180,6 +182,10 @@ def _read(bundle: Bundle, where: str, *names: Name) -> list[NDArray[Any]]:
     if data is None:
         raise BundleError(f"{where}: missing, wanted the golden vectors of the model")
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            n_bytes = sum(info.file_size for info in archive.infolist())
+        if n_bytes > MAX_GOLDEN_BYTES:
+            raise BundleError(f"{where}: {n_bytes} bytes unpacked, wanted at most 1 GiB")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
     except (
@@ -187,8 +193,11 @@ def _read(bundle: Bundle, where: str, *names: Name) -> list[NDArray[Any]]:
         KeyError,
         OSError,
         EOFError,
+        MemoryError,
+        OverflowError,
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         AttributeError,
     ) as error:
         raise BundleError(f"{where}: unreadable ({error})") from None

@@ -16,6 +16,7 @@ from pipeline.decoder_ranges import check_decoder, check_overlap, check_search
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
 from pipeline.filters import reference_matrix
+from pipeline.plain_text import check_plain
 from pipeline.spec import (
     CtcDecoder,
     EventWindow,
@@ -174,7 +175,7 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest:
     """
     try:
         raw = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{where}: not JSON ({error})") from None
     version = raw.get("format_version") if isinstance(raw, dict) else None
     if type(version) is not int:
@@ -187,9 +188,10 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest:
     if version < 1:
         raise BundleError(f"{where}: format_version: got {version}, wanted 1 to {FORMAT_VERSION}")
     try:
+        check_plain(raw)
         manifest = msgspec.convert(raw, Manifest)
         _check(manifest)
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise BundleError(f"{where}: {error}") from None
     return manifest
 

@@ -98,7 +98,7 @@ def session_options(*, n_threads: int = 1) -> ort.SessionOptions:
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised; its log would print a file's own names
     # A spinning pool burns the core that the reader and the loop need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
@@ -108,7 +108,7 @@ class OnnxModel:
     """One stream's own state over a session that streams may share."""
 
     def __init__(self, session: ort.InferenceSession, model: ModelFile) -> None:
-        self._session = session
+        self._session, self._path = session, model.path
         self._input = np.zeros(model.input.shape, dtype=_TYPES[model.input.dtype])
         self._output = np.zeros(model.output.shape, dtype=_TYPES[model.output.dtype])
         self._states = [
@@ -136,10 +136,17 @@ class OnnxModel:
     def run(self, window: Samples) -> NDArray[np.float32]:
         """Return the output for one window; see :class:`models.model.Model`."""
         self._input[0] = window
-        self._session.run_with_iobinding(self._bindings[self._turn])
+        run_bound(self._session, self._bindings[self._turn], self._path)
         self._turn = (self._turn + 1) % len(self._bindings)
         output: NDArray[np.float32] = self._output[0].astype(np.float32, copy=False)
+        if self._states[0] and np.isnan(output).any():
+            self._begin_anew()
         return output
+
+    def _begin_anew(self) -> None:
+        """Forget a state that is no number any more: what follows would be none for ever."""
+        if not all(np.isfinite(state).all() for state in self._states[self._turn]):
+            self.reset()
 
     def reset(self) -> None:
         """Zero the state."""
@@ -160,6 +167,18 @@ class OnnxModel:
             fastest_s = min(fastest_s, time.perf_counter() - began_s)
         self.reset()
         return fastest_s
+
+
+def run_bound(session: ort.InferenceSession, binding: ort.IOBinding, path: str) -> None:
+    """Run a file on bound tensors.
+
+    Raises:
+        BundleError: an operator of it refuses these numbers, or wants more memory than there is.
+    """
+    try:
+        session.run_with_iobinding(binding)
+    except REFUSALS as error:
+        raise BundleError(f"{path}: cannot be run ({_first_line(error)})") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.manifest import Tensor
-from models.onnx_backend import open_file
+from models.onnx_backend import open_file, run_bound
 from pipeline.errors import BundleError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class OnnxStepper:
     """
 
     def __init__(self, session: ort.InferenceSession, step: StepFile, model: ModelFile) -> None:
-        self._session = session
+        self._session, self._path = session, step.path
         self.n_rows, self.n_symbols = step.output.shape
         self.max_symbols = step.max_symbols
         self._tokens = np.zeros(self.n_rows, dtype=np.int64)
@@ -108,7 +108,7 @@ class OnnxStepper:
             read = 1 - self._newest
             for newest, ordered in zip(self._caches[self._newest], self._caches[read], strict=True):
                 np.take(newest, parents, axis=0, out=ordered, mode="clip")
-        self._session.run_with_iobinding(self._bindings[read])
+        run_bound(self._session, self._bindings[read], self._path)
         self._newest = 1 - read
         return (
             self._log_probs.astype(np.float32, copy=False),

@@ -5,6 +5,8 @@ Every message says what was got, what was wanted, and where, in one sentence.
 
 from __future__ import annotations
 
+from pipeline.plain_text import shown
+
 
 class EegscribeError(Exception):
     """A fault of an input or of the world, told to the user in one sentence.
@@ -13,6 +15,10 @@ class EegscribeError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the sentence; of names from foreign files nothing that a terminal would obey."""
+        return shown(super().__str__())
 
 
 class UsageError(EegscribeError):

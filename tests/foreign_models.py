@@ -27,10 +27,13 @@ def foreign_ctc(
     domain: str = "",
     is_half: bool = False,
     is_old: bool = False,
+    n_samples: int | None = None,
+    is_noisy: bool = False,
 ) -> Path:
     """Write a model that makes a frame of 5 samples, in the layout asked for.
 
-    Inside it turns the layout round to (1, T, C) by nodes of its own.
+    Inside it turns the layout round to (1, T, C) by nodes of its own. ``n_samples`` is what it says
+    that it takes, where that is not what it does; ``is_noisy``: it draws numbers of its own.
     """
     axes, out_axes = layout.split(","), output_layout.split(",")
     sizes = {"batch": 1, "time": N_SAMPLES, "channels": N_CHANNELS, "1": 1}
@@ -58,6 +61,12 @@ def foreign_ctc(
             node("ReduceMean", ["with_state"], ["hn"], axes=[1], keepdims=1),
         ]
         at = "with_state"
+    if is_noisy:
+        nodes += [
+            node("RandomNormalLike", [at], ["noise"]),
+            node("Add", [at, "noise"], ["noisy"]),
+        ]
+        at = "noisy"
     if kind != "logits":
         nodes.append(node("Softmax", [at], ["p"], axis=2))
         at = "p"
@@ -77,6 +86,8 @@ def foreign_ctc(
     shape = ["N" if axis == "batch" and is_free else sizes[axis] for axis in axes]
     if is_free:
         shape[axes.index("time")] = "T"
+    if n_samples is not None:
+        shape[axes.index("time")] = n_samples
     inputs = [value("x", kinds, shape)]
     outputs = [value("y", kinds, [out_sizes[axis] for axis in out_axes])]
     if has_state:
@@ -122,6 +133,21 @@ def write_speech(path: Path, *, lexicon: Path, n_symbols: int = 41) -> list[str]
     save_file({name.replace("head.", "out."): t for name, t in weights.items()}, path)
     lexicon.write_text(LEXICON)
     return [f"ch{k + 1}" for k in range(6)]
+
+
+def double_convolution(path: Path) -> Path:
+    """Write a convolution in float64, which ONNX Runtime has no code for."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "doubles",
+        [value("x", TensorProto.DOUBLE, [1, N_CHANNELS, N_SAMPLES])],
+        [value("y", TensorProto.DOUBLE, [1, N_SYMBOLS, N_SAMPLES])],
+        [numpy_helper.from_array(np.ones((N_SYMBOLS, N_CHANNELS, 1)), "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
 
 
 def external_data(path: Path) -> Path:

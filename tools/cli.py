@@ -7,6 +7,7 @@ the one asked for, so that the daemon carries nothing of the workbench.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from importlib import import_module
@@ -96,6 +97,9 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal of fewer characters still gets all words
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     named = next((word for word in words if not word.startswith("-")), None)
     try:
         parser = make_parser(named if named in VERBS else None)

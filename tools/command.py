@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from pipeline.plain_text import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,4 +29,4 @@ def running(words: Sequence[str]) -> Iterator[None]:
 def command() -> str:
     """Return the command as a shell would take it; that of the process where none is running."""
     words = _WORDS.get()
-    return shlex.join(["eegscribe", *(sys.argv[1:] if words is None else words)])
+    return shown(shlex.join(["eegscribe", *(sys.argv[1:] if words is None else words)]))

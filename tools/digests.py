@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pipeline.plain_text import shown
 from tools.evaluation.pairs import normalise
 from tools.labelled_trials import sha256_of
 
@@ -35,6 +36,7 @@ def digests(files: Iterable[Path]) -> dict[str, str]:
     for file in files:
         digest = sha256_of(file)
         name = file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}"
+        name = shown(name, is_name=True)
         found[name if name not in found else f"{name} ({digest[:12]})"] = digest
     return found
 

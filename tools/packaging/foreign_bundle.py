@@ -17,7 +17,8 @@ from models.manifest import FORMAT_VERSION, Manifest, ModelFile, Optimisation, P
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_layout import SINGLE, Foreign, Kind, fix_shapes, wrap
 from models.onnx_seq2seq import OnnxStepper, open_step_session
-from pipeline.errors import BundleError
+from pipeline.errors import BundleError, UsageError
+from pipeline.plain_text import shown
 from pipeline.spec import EventWindow
 from tools.command import command
 from tools.packaging.foreign_model import Opened, RawModel, parity
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 N_GOLDEN = 8
 N_PARITY = 24
 N_STEPS = 8
+MAX_WINDOW = 4_000_000
+MAX_SAMPLES = 1_000_000
 LOUD = 20.0
 README = """# {name}
 
@@ -94,16 +97,21 @@ def import_model(
     for state, _ in foreign.states:
         shapes[state] = _state_shape(state, opened, foreign)
     fix_shapes(fixed, shapes)
-    raw = RawModel(fixed.SerializeToString(), foreign, where=origin.file)
+    raw = RawModel(
+        fixed.SerializeToString(),
+        foreign,
+        where=origin.file,
+        takes_doubles=_takes_doubles(fixed, foreign.input),
+    )
     windows = _windows(spec)
-    raw.run(windows[0])
-    raw.check_kind()
+    raw.check_repeats(windows[0])
     for state, following in foreign.states:
         if raw.shapes[following] != shapes[state]:
             raise BundleError(
                 f"{origin.file}: state {following} is of shape {raw.shapes[following]},"
                 f" wanted that of {state}, {shapes[state]}"
             )
+    raw.check_kind(windows)
     _check_columns(raw, spec, foreign, origin.file)
     file = wrap(fixed, foreign, raw.shapes)
     precision = _precision(fixed)
@@ -132,7 +140,7 @@ def import_model(
         tokens = draw_tokens(stepper, n=len(found), n_steps=N_STEPS)
         steps = run_steps(stepper, found, tokens)
     files[GOLDEN] = write_golden(golden, found, steps)
-    producer = opened.proto.producer_name
+    producer = _told(opened.proto.producer_name)
     readme = README.format(
         name=name, file=origin.file, producer=f" (made by {producer})" if producer else ""
     )
@@ -154,15 +162,24 @@ def _with_step(
         where=step.file,
     )
     files[made.path] = data
-    known = {**manifest.provenance.data, step.file: step.opened.sha256}
+    known = {**manifest.provenance.data, **step.opened.digests}
     provenance = msgspec.structs.replace(manifest.provenance, data=known)
     return msgspec.structs.replace(manifest, step=made, provenance=provenance)
 
 
 def _windows(spec: PipelineSpec) -> NDArray[np.float32]:
-    """Return random windows, quiet and loud by turns."""
+    """Return random windows, quiet and loud by turns.
+
+    Raises:
+        UsageError: a window of more numbers than can be tried.
+    """
     shape = (N_PARITY, window_samples(spec), len(spec.bands) * len(spec.channels))
-    drawn = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    if not 0 < shape[1] * shape[2] <= MAX_WINDOW:
+        raise UsageError(
+            f"--pipeline: a window of {shape[1]} samples of {shape[2]} inputs, wanted 1 to"
+            f" {MAX_WINDOW} numbers"
+        )
+    drawn = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     drawn[1::2] *= LOUD
     return drawn
 
@@ -228,6 +245,13 @@ def _check_checkpoints(
             )
 
 
+def _takes_doubles(model: Any, name: str) -> bool:
+    from onnx import TensorProto
+
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    return bool(types[name] == TensorProto.DOUBLE)
+
+
 def _precision(model: Any) -> Precision:
     """Return in what the model computes, by its weights and operators."""
     from onnx import TensorProto
@@ -244,8 +268,8 @@ def _manifest(
     proto = opened.proto
     opsets = {opset.domain or "ai.onnx": opset.version for opset in proto.opset_import}
     told = {
-        "producer": proto.producer_name,
-        "producer_version": proto.producer_version,
+        "producer": _told(proto.producer_name),
+        "producer_version": _told(proto.producer_version),
         "opsets": opsets,
         "input_layout": ",".join(origin.input_axes),
         "output_layout": ",".join(origin.output_axes),
@@ -261,18 +285,24 @@ def _manifest(
         provenance=Provenance(
             command=command(),
             versions={name: version(name) for name in ("eegscribe", "onnx")},
-            data={origin.file: opened.sha256},
+            data=dict(opened.digests),
             recipe={"foreign": told},
         ),
         optimisation=Optimisation(precision=file.precision, size_bytes=proto.ByteSize()),
     )
 
 
+def _told(found: str | bytes) -> str:
+    """Return what a file says of itself; bytes are what was no UTF-8."""
+    text = found if isinstance(found, str) else found.decode("utf-8", "backslashreplace")
+    return shown(text, is_name=True)
+
+
 def fixed_time(opened: Opened, name: str, axes: tuple[str, ...]) -> int | None:
     """Return how many samples the model takes, None where it takes any number.
 
     Raises:
-        BundleError: it has another number of axes.
+        BundleError: it has another number of axes, or no size that a window can have.
     """
     shape = opened.shapes[name]
     if len(shape) != len(axes):
@@ -283,4 +313,8 @@ def fixed_time(opened: Opened, name: str, axes: tuple[str, ...]) -> int | None:
         if axis == SINGLE and size not in {1, ""} and isinstance(size, int):
             raise BundleError(f"input {name}: got shape {shape}, wanted 1 where the layout says 1")
     size = shape[axes.index("time")]
-    return size if isinstance(size, int) else None
+    if not isinstance(size, int):
+        return None
+    if not 0 < size <= MAX_SAMPLES:
+        raise BundleError(f"input {name}: takes {size} samples, wanted 1 to {MAX_SAMPLES}")
+    return size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -74,7 +75,15 @@ def _manifest(path: Path, sha256: str) -> Manifest:
             if info.file_size > MAX_MANIFEST_BYTES:
                 raise BundleError(f"{path}: a manifest of {info.file_size} bytes")
             data = archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         raise BundleError(f"{path}: not a whole .eegb file ({error})") from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BundleError(f"{path}: holds another bundle than its digest says")

@@ -94,6 +94,7 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from models.onnx_layout import INPUT_AXES, OUTPUT_AXES, Foreign, parse_axes
+    from pipeline.plain_text import shown
     from tools.packaging import foreign_bundle, foreign_model, foreign_pipeline
     from tools.packaging.output import check_out
 
@@ -118,7 +119,10 @@ def run(options: Namespace) -> int:
     samples = foreign_model.the_one(options.input, opened.inputs, what="input")
     others = [name for name in opened.inputs if name != samples]
     if others:
-        raise UsageError(f"--state: nothing goes into {', '.join(others)}, wanted IN=OUT of each")
+        raise UsageError(
+            f"--state: nothing goes into {', '.join(others)}, wanted IN=OUT of each that is a"
+            " state, and an export without what is none (such as lengths)"
+        )
     spec = foreign_pipeline.make_spec(
         given,
         head=head,
@@ -150,12 +154,12 @@ def run(options: Namespace) -> int:
             has_odds=bool(given.groups),
         ),
         origin=foreign_bundle.Origin(
-            file=options.model.name,
+            file=shown(options.model.name, is_name=True),
             input_axes=input_axes,
             output_axes=output_axes,
             kind=options.output_kind,
         ),
-        name=options.name or options.model.stem,
+        name=shown(options.name or options.model.stem, is_name=True),
         out=options.out,
         step=_step(options),
     )

@@ -54,6 +54,7 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from models.speech_gru import load_published
+    from pipeline.plain_text import shown
 
     data = _read(options.weights)
     network = load_published(_tensors(data, options.weights), day=options.day)
@@ -73,7 +74,10 @@ def run(options: Namespace) -> int:
         channels=channels,
         lexicon=lexicon,
         arpa=arpa,
-        data={path.name: hashlib.sha256(raw).hexdigest() for path, raw in used.items()},
+        data={
+            shown(path.name, is_name=True): hashlib.sha256(raw).hexdigest()
+            for path, raw in used.items()
+        },
     )
     summary = {
         "type": "summary",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -147,6 +149,40 @@ def test_pipelines_that_make_no_sense_are_refused(
         load_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"name": "\x1b[2J"}, "$.name"),
+        ({"created": "\x1b]0;x\x07"}, "$.created"),
+        ({"provenance": {"command": "c", "data": {"a\u202eb": ""}}}, "$.provenance.data"),
+        ({"network": {"family": "f", "settings": {"a": ["\x9b"]}}}, "$.network.settings.a[0]"),
+        ({"\x1b": 1}, "$"),
+    ],
+)
+def test_a_manifest_that_would_steer_a_terminal_is_refused(
+    folder: Path, change: dict[str, object], where: str
+) -> None:
+    edit_manifest(folder, **change)
+    with pytest.raises(BundleError, match="control characters") as caught:
+        load_bundle(folder)
+    assert str(caught.value).endswith(f"`{where}`")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("manifest", [b"[" * 10**6, b'{"a":' * 10**5])
+def test_a_manifest_of_great_depth_is_refused(folder: Path, manifest: bytes) -> None:
+    (folder / "manifest.json").write_bytes(manifest)
+    with pytest.raises(BundleError, match="not JSON"):
+        load_bundle(folder)
+
+
+def test_what_is_no_plain_file_is_never_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.eegb")
+    for path in (tmp_path / "pipe.eegb", Path("/dev/zero")):
+        with pytest.raises(BundleError, match="not a plain file"):
+            load_bundle(path)
+
+
 def test_links_are_refused(folder: Path) -> None:
     (folder / "README.md").unlink()
     (folder / "README.md").symlink_to("/etc/hostname")
@@ -155,7 +191,7 @@ def test_links_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/evil", "a/../../evil", "a\\evil", "./evil", "c:evil"]
+    "name", ["../evil", "/evil", "a/../../evil", "a\\evil", "./evil", "c:evil", "a\x1b[2J", "a\nb"]
 )
 def test_names_that_lead_outside_are_refused(tmp_path: Path, archive: Path, name: str) -> None:
     path = tmp_path / "evil.eegb"
@@ -197,6 +233,23 @@ def test_an_archive_that_claims_gigabytes_is_refused_before_unpacking(tmp_path: 
     data[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFFF0)
     path.write_bytes(data)
     with pytest.raises(BundleError, match="over 2 GiB"):
+        load_bundle(path)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_in_any_kind_of_compression_is_refused(
+    tmp_path: Path, archive: Path, kind: int
+) -> None:
+    path = tmp_path / "b.eegb"
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w", kind) as file:
+        for info in source.infolist():
+            file.writestr(info.filename, source.read(info))
+    assert load_bundle(path).sha256 == load_bundle(archive).sha256
+    data = bytearray(path.read_bytes())
+    for k in range(60, 400, 7):
+        data[k] ^= 0x5A
+    path.write_bytes(data)
+    with pytest.raises(BundleError):
         load_bundle(path)
 
 
@@ -295,3 +348,29 @@ def test_golden_vectors_that_do_not_hold_are_refused(folder: Path) -> None:
         with_golden(write_golden(windows[:, :5], np.zeros((2, 2, 5), dtype=np.float32)))
     with pytest.raises(BundleError, match="unreadable"):
         with_golden(b"nonsense")
+
+
+@pytest.mark.parametrize(
+    "shape", ["(10000000, 20, 4000)", "(99999999999999999999, 20, 4)", "(-1, 20, 4)"]
+)
+def test_golden_vectors_that_claim_more_than_they_hold_are_refused(
+    folder: Path, shape: str
+) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(64)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        file.writestr("windows.npy", array)
+        file.writestr("outputs.npy", array)
+    bundle = load_bundle(folder)
+    model = OnnxModel(open_session(bundle), bundle.manifest.model)
+    write_bundle(folder, bundle.manifest, {**bundle.files, GOLDEN: data.getvalue()})
+    with pytest.raises(BundleError, match="unreadable"):
+        check_golden(load_bundle(folder), model)
+
+
+def test_golden_vectors_have_a_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.golden.MAX_GOLDEN_BYTES", 100)
+    bundle = load_bundle(folder)
+    with pytest.raises(BundleError, match="bytes unpacked"):
+        check_golden(bundle, OnnxModel(open_session(bundle), bundle.manifest.model))

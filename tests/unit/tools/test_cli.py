@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import sys
 from types import ModuleType
 from typing import Any
@@ -69,3 +70,16 @@ def test_version_names_what_is_inside(capsys: pytest.CaptureFixture[str]) -> Non
     said = capsys.readouterr().out
     for part in ("eegscribe", "Python", "liblsl", "ONNX Runtime", "CPU", "CUDA", "TensorRT"):
         assert part in said
+
+
+@pytest.mark.parametrize("verb", ["profile", "bench", "models"])
+def test_a_terminal_of_ascii_alone_still_gets_help(
+    monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main([verb, "--help"])
+    sys.stdout.flush()
+    assert ended.value.code == 0
+    assert b"examples:" in written.getvalue()

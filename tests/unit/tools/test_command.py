@@ -17,3 +17,9 @@ def test_elsewhere_it_is_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ValueError, match="of a verb"), running(["train"]):
         raise ValueError("of a verb")
     assert command() == "eegscribe prune b.eegb"
+
+
+def test_a_name_that_is_no_utf8_can_be_kept_all_the_same() -> None:
+    with running(["train", "f\udcfcr.xdf", "a\x1b.xdf"]):
+        told = command()
+    assert told.encode().decode() == "eegscribe train 'f\\udcfcr.xdf' 'a\\x1b.xdf'"

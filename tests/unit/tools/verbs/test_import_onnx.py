@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from models.bundle import load_bundle
 from models.golden import GOLDEN
 from models.onnx_backend import OnnxModel, open_session
+from models.onnx_layout import Foreign
+from pipeline.errors import BundleError
 from runtime.engine import open_engine
 from tests.bundles import seq2seq_encoder, seq2seq_step
-from tests.foreign_models import external_data, foreign_ctc, foreign_scores
+from tests.foreign_models import double_convolution, external_data, foreign_ctc, foreign_scores
 from tools.cli import main
+from tools.packaging.foreign_model import RawModel
 
 VOCABULARY = "a\nb\n<space>\n<blank>\nc\n"
 
@@ -111,6 +114,11 @@ def test_half_precision_says_so(tmp_path: Path, state: tuple[str, ...]) -> None:
         ({"has_state": True}, ("--state", "h0=h1"), "logits", "wanted one of the inputs"),
         ({"domain": "their.own"}, (), "logits", "operators of domain 'their.own'"),
         ({"opset": 999}, (), "logits", "opset 999"),
+        ({"opset": 6}, (), "logits", "operators of opset 6, wanted one from 8"),
+        ({"n_samples": -20}, (), "logits", "takes -20 samples"),
+        ({"n_samples": 2**40}, (), "logits", "takes 1099511627776 samples"),
+        ({"n_samples": 0}, (), "logits", "takes 0 samples"),
+        ({"is_noisy": True}, (), "logits", "something else each time"),
         ({}, ("--output-layout", "time,batch,symbols"), "logits", "wanted 1 for batch"),
         ({}, ("--output-layout", "batch,1,time,symbols"), "logits", "is of shape (1, 4, 5)"),
     ],
@@ -151,12 +159,67 @@ def test_a_vocabulary_that_does_not_fit_is_refused(
     assert said in capsys.readouterr().err
 
 
-def test_weights_in_another_file_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_whose_name_is_no_text_becomes_a_bundle(tmp_path: Path) -> None:
+    path = foreign_ctc(tmp_path / "m\udcff\x1b.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    manifest = load_bundle(tmp_path / "b.eegb").manifest
+    assert manifest.name == "m\\udcff\\x1b"
+    assert list(manifest.provenance.data) == ["m\\udcff\\x1b.onnx"]
+
+
+def test_weights_in_another_file_come_in(tmp_path: Path) -> None:
+    path = external_data(tmp_path / "m.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    bundle = open_engine(tmp_path / "b.eegb").bundle
+    assert sorted(bundle.manifest.provenance.data) == ["m.onnx", "weights.bin"]
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    foreign_ctc(plain / "m.onnx")
+    assert run(plain, plain / "m.onnx", "--layout", "batch,channels,time") == 0
+    wanted = load_bundle(plain / "b.eegb").files[GOLDEN]
+    assert load_bundle(tmp_path / "b.eegb").files[GOLDEN] == wanted
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"location": "gone.bin"}, "'gone.bin', which is not there beside it"),
+        ({"location": "link.bin"}, "symbolic link"),
+        ({"location": "../weights.bin"}, "outside"),
+        ({"location": "/etc/hostname"}, "absolute path"),
+        ({"location": "weights.bin\0"}, "'weights.bin\\x00', which is not there"),
+        ({"offset": "100000"}, "exceeds file size"),
+        ({"length": "1" + 30 * "0"}, "exceeds available data"),
+        ({"length": "many"}, "invalid literal"),
+        ({"location": ""}, "should not be empty"),
+        ({"location": 5000 * "x"}, "File name too long"),
+    ],
+)
+def test_weights_elsewhere_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], said: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = external_data(tmp_path / "in" / "m.onnx")
+    (tmp_path / "in" / "link.bin").symlink_to("weights.bin")
+    (tmp_path / "weights.bin").write_bytes((tmp_path / "in" / "weights.bin").read_bytes())
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = changes.get(entry.key, entry.value)
+    path.write_bytes(model.SerializeToString())
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_weights_elsewhere_have_a_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = external_data(tmp_path / "m.onnx")
+    monkeypatch.setattr("tools.packaging.foreign_weights.MAX_BYTES", 100)
     assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
-    assert "external data" in capsys.readouterr().err
+    assert "weights in other files are over" in capsys.readouterr().err
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
@@ -165,6 +228,59 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(data)
         assert run(tmp_path, path) == 65
     assert run(tmp_path, tmp_path / "none.onnx") == 65
+
+
+def test_a_model_of_doubles_that_cannot_run_says_how_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = double_convolution(tmp_path / "m.onnx")
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert "wanted an export in float32, as after model.float()" in capsys.readouterr().err
+
+
+def test_what_has_no_output_and_what_takes_lengths_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", has_state=True)
+    more = ("--layout", "batch,channels,time", "--input", "x")
+    assert run(tmp_path, path, *more) == 2
+    assert "nothing goes into h0, wanted IN=OUT" in capsys.readouterr().err
+    model = onnx.load(path)
+    del model.graph.output[:]
+    onnx.save(model, path)
+    assert run(tmp_path, path, *more, "--state", "h0=hn") == 2
+    del model.graph.input[1:]
+    del model.graph.node[-3:]
+    onnx.save(model, path)
+    assert run(tmp_path, path, *more) == 65
+    assert "the model has no output but states" in capsys.readouterr().err
+
+
+def test_a_window_that_no_memory_holds_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx", is_free=True)
+    pipeline = tmp_path / "p.toml"
+    pipeline.write_text(
+        "[window]\nkind = 'sliding'\nwindow_samples = 1000000000\nhop_samples = 5\n"
+    )
+    more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline))
+    assert run(tmp_path, path, *more) == 2
+    assert "a window of 1000000000 samples" in capsys.readouterr().err
+
+
+def test_a_producer_steers_no_terminal(tmp_path: Path) -> None:
+    path = foreign_ctc(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.producer_name = "some\x1b[2J\none"
+    onnx.save(model, path)
+    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    bundle = load_bundle(tmp_path / "b.eegb")
+    assert bundle.manifest.provenance.recipe["foreign"]["producer"] == "some\\x1b[2J\\none"
+    assert b"\x1b" not in bundle.files["README.md"]
+    path.write_bytes(path.read_bytes().replace(b"some\x1b[2J", b"some\xff\xfe\xfd\xfc"))
+    assert run(tmp_path, path, "--layout", "batch,channels,time", "--force") == 0
+    assert rb"some\xff\xfe" in load_bundle(tmp_path / "b.eegb").files["README.md"]
 
 
 def selection(tmp_path: Path, groups: str = "") -> tuple[str, ...]:
@@ -176,6 +292,29 @@ def selection(tmp_path: Path, groups: str = "") -> tuple[str, ...]:
     (tmp_path / "vocabulary.txt").write_text("A\nB\n")
     layouts = ("--layout", "batch,1,channels,time", "--output-layout", "batch,time,symbols")
     return (*layouts, "--pipeline", str(pipeline))
+
+
+def test_logits_that_add_up_to_one_by_chance_are_logits(tmp_path: Path) -> None:
+    """Two numbers are now and then above 0 with a sum of 1: one row in some hundreds."""
+    path = foreign_scores(tmp_path / "m.onnx", n_columns=2, is_late=True)
+    foreign = Foreign(
+        input="x",
+        output="y",
+        input_axes=("batch", "1", "channels", "time"),
+        output_axes=("batch", "time", "symbols"),
+        kind="logits",
+        sizes={"batch": 1, "time": 20, "channels": 3, "bands": 1},
+    )
+    raw = RawModel(path.read_bytes(), foreign, where="m")
+    windows = 5 * np.random.default_rng(0).standard_normal((1000, 20, 3), dtype=np.float32)
+    raw.check_kind(windows)
+    by_chance = 0
+    for window in windows:
+        try:
+            raw.check_kind(window[np.newaxis])
+        except BundleError:
+            by_chance += 1
+    assert 0 < by_chance < 50
 
 
 @pytest.mark.parametrize("n_columns", [1, 2])
