@@ -67,7 +67,7 @@ def encode(report: PruneReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>27}"
+    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>29}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'speed-up p50':>14}{'p99':>7}"
 )
 
@@ -98,7 +98,7 @@ def _told(line: Line) -> str:
     more = f"{errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
     return (
         f"{line.name:18}{line.n_parameters:12,}{line.size_bytes / 1e3:8.0f}"
-        f"{line.packed_bytes / 1e3:8.0f}{errors.cer:8.2%}{more:>27}"
+        f"{line.packed_bytes / 1e3:8.0f}{errors.cer:8.2%}{more:>29}"
         f"{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}{1 / speed.ratio_p50:13.2f}x"
         f"{1 / speed.ratio_p99:6.2f}x"
     )

@@ -99,7 +99,7 @@ def encode(report: QuantizeReport) -> bytes:
 
 
 HEADER = (
-    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>27}"
+    f"{'':18}{'kB':>8}{'of file':>9}{'packed':>8}{'error':>8}{'more [95 %]':>29}"
     f"{'p50 ms':>9}{'p99 ms':>9}{'time p50':>10}{'p99':>7}"
 )
 
@@ -132,11 +132,11 @@ def _told(line: Line, whole: int) -> str:
             f"{line.size_bytes / 1e3:8.0f}{line.size_bytes / whole:9.1%}"
             f"{line.packed_bytes / 1e3:8.0f}"
         )
-    errors = f"{'-':>8}{'-':>27}"
+    errors = f"{'-':>8}{'-':>29}"
     if line.errors is not None:
         low, high = line.errors.more_95
         more = f"{line.errors.more:+.2%} [{low:+.2%}, {high:+.2%}]"
-        errors = f"{line.errors.cer:8.2%}{more:>27}"
+        errors = f"{line.errors.cer:8.2%}{more:>29}"
     speed = line.speed
     return (
         f"{line.name:18}{size}{errors}{speed.p50_ms:9.3f}{speed.p99_ms:9.3f}"
