@@ -20,7 +20,7 @@ from tools.training.heads import head_of
 from tools.training.noise import white_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Samples
@@ -81,6 +81,11 @@ class Task:
     problems: tuple[str, ...] = ()
     lexicon: bytes | None = None
     seen: tuple[str, ...] = ()
+
+
+def is_of_simulated_person(data: Mapping[str, str]) -> bool:
+    """Say whether a provenance's data are those of ``train --simulate``, and no recordings."""
+    return CORPUS.name in data and SIMULATED in data
 
 
 def simulated_task(recipe: Recipe, *, arpa: bytes | None) -> Task:

@@ -30,6 +30,7 @@ from tools.compression.optimizing.walk import Limits, Stored, Walker
 from tools.compression.pruning.prunable import Prunable
 from tools.compression.pruning.units import kinds_of
 from tools.compression.sizes import model_bytes
+from tools.training.tasks import is_of_simulated_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ class Optimizing:
     @property
     def is_simulated(self) -> bool:
         """Whether the bundle was trained on the simulated person, and is fine-tuned on it."""
-        return "simulated" in self.parent.manifest.provenance.data
+        return is_of_simulated_person(self.parent.manifest.provenance.data)
 
     @property
     def problems(self) -> tuple[str, ...]:

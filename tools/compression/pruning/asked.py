@@ -13,6 +13,7 @@ from tools.compression.pruning.structured import parse_amounts
 from tools.compression.pruning.tuning import of_network
 from tools.training.course import make_task
 from tools.training.recipe import Recipe
+from tools.training.tasks import is_of_simulated_person
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def task_of(bundle: Bundle, course: Course) -> Task:
         UsageError: simulated and recorded data are mixed up.
         RecordingError: recordings that the bundle's pipeline does not hear.
     """
-    is_simulated = "simulated" in bundle.manifest.provenance.data
+    is_simulated = is_of_simulated_person(bundle.manifest.provenance.data)
     if is_simulated == bool(course.paths):
         wanted = "--simulate" if is_simulated else "recordings"
         raise UsageError(

@@ -31,6 +31,7 @@ from tools.compression.race import race
 from tools.compression.sizes import model_bytes, packed_bytes
 from tools.training import checkpoint
 from tools.training.course import Course
+from tools.training.tasks import is_of_simulated_person
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,8 @@ class Quantizing:
             return GoldenGround(parent)
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
         # Nobody trains on recordings what was trained on the simulated person; it can be judged.
-        is_judged = "simulated" in parent.manifest.provenance.data and asked.method != "qat"
+        is_ours = is_of_simulated_person(parent.manifest.provenance.data)
+        is_judged = is_ours and asked.method != "qat"
         if not (parent.manifest.provenance.recipe and is_text) or (is_judged and asked.paths):
             if not asked.paths:
                 raise UsageError(
