@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.null_sets import data_set
+from tests.null_sets import data_set, references
 from tools.evaluation.judgement import Claim, Judge, Judgement
 from tools.evaluation.pairs import Pair
 from tools.evaluation.summary import lines, summary
@@ -66,7 +66,7 @@ def test_a_system_that_reads_only_what_it_was_trained_on_fools() -> None:
     texts = sorted({pair.reference for pair in heard})
     seen = set(texts[: len(texts) // 2])
     rows = [h if h.reference in seen else d for h, d in zip(heard, deaf, strict=True)]
-    others = sorted({p.reference for k in range(9, 18) for p in data_set(k, effect=0.0)[0]})
+    others = sorted(set().union(*(references(k) for k in range(9, 18))))
     claim = Claim("words", training=[*others, *seen], seen=[r.reference in seen for r in rows])
     found = judged(rows, controls, claim)
     assert found.verdict.verdict == "fooled"

@@ -27,7 +27,7 @@ HEADER = "threshold,mcc,accuracy,precision,recall,f1,fnr,fpr,tp,tn,fp,fn"
 
 
 @settings(max_examples=20)
-@given(selections(most=25))
+@given(selections(most=12))
 def test_every_threshold_has_scikit_learns_figures(rows: list[Row]) -> None:
     found = decisions(rows)
     right = found.is_right
