@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import RecordingError
 from pipeline.markers import split_marker
-from tools.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.values import Marker, Samples
-    from runtime.source import Source
+    from pipeline.values import Marker
 
 
 FOREVER = 1 << 62
@@ -40,28 +38,6 @@ class FoundSpans:
     spans: tuple[TextSpan, ...]
     faults: tuple[str, ...] = ()
     lost: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TextRecording:
-    """One recording: raw µV ``(n_samples, n_channels)`` and its spans, in order."""
-
-    name: str
-    rate_hz: float
-    channels: tuple[str, ...]
-    samples: Samples
-    spans: tuple[TextSpan, ...]
-
-
-def read_text_recording(source: Source, *, name: str) -> TextRecording:
-    """Read a source to its end and close it.
-
-    Raises:
-        RecordingError: it cannot be used, or a ``text:`` marker has no ``text:end``; names it.
-    """
-    signal = read_signal(source)
-    spans = text_spans(signal.markers, name=name)
-    return TextRecording(name, signal.info.rate_hz, signal.info.channels, signal.samples, spans)
 
 
 def text_spans(markers: Sequence[Marker], *, name: str) -> tuple[TextSpan, ...]:

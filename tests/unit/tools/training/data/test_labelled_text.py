@@ -10,11 +10,11 @@ from pipeline.values import Marker
 from runtime.recordings.source import RecordingSource
 from runtime.simulation.source import SimulatedSource
 from runtime.simulation.synthesis import synthesise
+from tools.signal import read_signal
 from tools.training.data.labelled_text import (
     FOREVER,
     TextSpan,
     find_spans,
-    read_text_recording,
     text_spans,
 )
 from tools.verbs.simulate import write_xdf
@@ -49,11 +49,12 @@ def test_markers_that_do_not_pair_are_refused(texts: tuple[str, ...], said: str)
 def test_a_written_simulation_reads_as_the_same_recording(tmp_path: Path) -> None:
     session = synthesise(["hello there", "end"], seed=3)
     write_xdf(tmp_path / "s.xdf", session, name="s", rate_hz=250.0)
-    read = read_text_recording(RecordingSource(tmp_path / "s.xdf"), name="s.xdf")
-    direct = read_text_recording(SimulatedSource(["hello there", "end"], seed=3), name="s.xdf")
-    assert read.spans == direct.spans
-    assert [span.text for span in read.spans] == ["hello there", "end"]
-    assert read.channels == direct.channels
+    read = read_signal(RecordingSource(tmp_path / "s.xdf"))
+    direct = read_signal(SimulatedSource(["hello there", "end"], seed=3))
+    spans = text_spans(read.markers, name="s.xdf")
+    assert spans == text_spans(direct.markers, name="direct")
+    assert [span.text for span in spans] == ["hello there", "end"]
+    assert read.info.channels == direct.info.channels
     np.testing.assert_array_equal(read.samples, direct.samples)
 
 
