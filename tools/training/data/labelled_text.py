@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import RecordingError
 from pipeline.markers import split_marker
 
 if TYPE_CHECKING:
@@ -40,22 +39,10 @@ class FoundSpans:
     lost: tuple[tuple[int, int], ...] = ()
 
 
-def text_spans(markers: Sequence[Marker], *, name: str) -> tuple[TextSpan, ...]:
-    """Return the spans that ``markers`` open and close; an opening one may read ``text:end`` too.
-
-    Raises:
-        RecordingError: one is opened inside another, or never closed.
-    """
-    found = find_spans(markers)
-    if found.faults:
-        raise RecordingError(f"{name}: {found.faults[0]}")
-    return found.spans
-
-
 def find_spans(markers: Sequence[Marker]) -> FoundSpans:
     """Return the spans that are opened and closed, and what is wrong with the others.
 
-    Where a text is opened inside another both are lost: nothing says where either ended. From then
+    What is opened may read ``text:end`` too. Where a text is opened inside another both are lost: nothing says where either ended. From then
     on ``text:end`` only closes, and is no text of its own.
     """
     spans: list[TextSpan] = []
