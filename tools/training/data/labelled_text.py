@@ -42,8 +42,9 @@ class FoundSpans:
 def find_spans(markers: Sequence[Marker]) -> FoundSpans:
     """Return the spans that are opened and closed, and what is wrong with the others.
 
-    What is opened may read ``text:end`` too. Where a text is opened inside another both are lost: nothing says where either ended. From then
-    on ``text:end`` only closes, and is no text of its own.
+    What is opened may read ``text:end`` too. Where a text is opened inside another both are lost:
+    nothing says where either ended. From then on ``text:end`` only closes, and is no text of its
+    own.
     """
     spans: list[TextSpan] = []
     faults: list[str] = []
