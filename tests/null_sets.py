@@ -18,13 +18,13 @@ N_TEXTS, N_PEOPLE, N_EACH = 60, 5, 2
 
 
 def data_set(
-    seed: int, *, effect: float, is_flat: bool = False
+    seed: int, *, effect: float, n_each: int = N_EACH, is_flat: bool = False
 ) -> tuple[list[Pair], dict[str, list[Pair]]]:
     """Return outputs that get ``effect`` more of the words right than noise, and those of noise.
 
     Unless words are all alike (``is_flat``), common words are guessed rightly now and then; a text
     has a guess of its own, a person a skill of theirs; lengths of references and hypotheses go
-    together. No guess knows its text.
+    together; everybody hears each text ``n_each`` times. No guess knows its text.
     """
     rng = np.random.default_rng(seed)
     common = _up_to(is_flat=is_flat)
@@ -34,7 +34,7 @@ def data_set(
     heard, deaf = [], []
     for person in range(N_PEOPLE):
         for truth, guess in zip(truths, guesses, strict=True):
-            for _ in range(N_EACH):
+            for _ in range(n_each):
                 said = _said(rng, guess, common)
                 row = {"reference": _text(truth), "subject": f"s{person}"}
                 right = rng.random(len(truth)) < skill[person]
