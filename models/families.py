@@ -59,7 +59,7 @@ def build(family: str, settings: Mapping[str, Any], *, seed: int = 0) -> CtcNetw
     try:
         shape = msgspec.convert(settings, made.settings_type)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             network: CtcNetwork = made(shape).eval()
     except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(f"network of family {family}: {error}") from None

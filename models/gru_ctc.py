@@ -95,5 +95,5 @@ def reference_settings() -> GruCtcSettings:
 def build(settings: GruCtcSettings, *, seed: int = 0) -> GruCtc:
     """Return the network with random weights drawn from ``seed``, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return GruCtc(settings).eval()

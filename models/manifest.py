@@ -119,7 +119,7 @@ class Provenance(Settings, frozen=True, kw_only=True):
     data: dict[str, str] = msgspec.field(default_factory=dict)
     """Name of each training recording or text to its SHA-256."""
     texts: tuple[str, ...] = ()
-    """Digests of single texts in those recordings that were learnt from: ``tools.digests``."""
+    """Digests of single texts in those recordings that were learnt from."""
     recipe: dict[str, Any] = msgspec.field(default_factory=dict)
     """What a network was trained by, every value of it."""
 

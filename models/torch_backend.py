@@ -6,7 +6,7 @@ same network runs as it is, and says once why.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Mode = Literal["default", "reduce-overhead", "max-autotune"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 N_COMPILING = 3
 """Calls that may compile: the first state is a fresh one, the next ones are of the network."""

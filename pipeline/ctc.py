@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -39,6 +41,13 @@ class Scored:
     score: float
     model_score: float
     lm_score: float
+
+
+def n_shared(tails: Iterable[tuple[int, ...]]) -> int:
+    """Return how many symbols one or more tails have in common at their start."""
+    tails = list(tails)
+    low, high = min(tails), max(tails)  # the common start of these two is that of all
+    return next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
 
 
 class Search(Protocol):

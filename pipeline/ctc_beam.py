@@ -16,7 +16,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ctc import BLANK, Emission, Scored
+from pipeline.ctc import BLANK, Emission, Scored, n_shared
 from pipeline.ctc_greedy import CERTAIN
 
 Floats = NDArray[np.float64]
@@ -262,11 +262,7 @@ class PrefixBeam:
         enough = float(self._score[self._best]) - self._margin
         near = np.flatnonzero(self._score >= enough)
         tails = [tail for tail in map(self._tails.__getitem__, near.tolist()) if tail is not None]
-        low, high = min(tails), max(tails)  # the common start of these two is that of all
-        for n_agreed, (a, b) in enumerate(zip(low, high, strict=False)):
-            if a != b:
-                return n_agreed
-        return len(low)
+        return n_shared(tails)
 
     def share(self, n_symbols: int) -> float:
         """Return the share of probability that begins with that much of the best hypothesis."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.ctc import BLANK, Emission, Scored
+from pipeline.ctc import BLANK, Emission, Scored, n_shared
 from pipeline.ctc_greedy import CERTAIN
 from pipeline.word_history import WordHistories
 from pipeline.word_steps import NEVER, NO_WORD, ROOT, WordSteps
@@ -226,11 +226,7 @@ class LexiconBeam:
         rank = self._now.rank
         near = np.flatnonzero(rank >= rank[self._best] - self._margin)
         tails = [self._histories.words[k] for k in set(self._now.history[near].tolist())]
-        low, high = min(tails), max(tails)  # the common start of these two is that of all
-        for n_agreed, (a, b) in enumerate(zip(low, high, strict=False)):
-            if a != b:
-                return n_agreed
-        return len(low)
+        return n_shared(tails)
 
     def share(self, n_symbols: int) -> float:
         """Return the share of probability that begins with that much of the best hypothesis."""

@@ -352,7 +352,7 @@ class _Runs:
 
     def hear(self, stamps: Stamps, period_s: float) -> None:
         """Hear a block of stamps, led by the last stamp before it."""
-        intervals = np.diff(stamps)
+        intervals = stamps[1:] - stamps[:-1]
         places = np.maximum(np.round(intervals / period_s), 1.0)  # lost samples end no push
         off = np.minimum(
             np.abs(intervals - places * self._nominal_s), np.abs(intervals - places * period_s)

@@ -1,4 +1,4 @@
-"""The command that runs, as the provenance of what it makes will tell it."""
+"""The command that runs, and when, as the provenance of what it makes will tell it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.plain_text import shown
@@ -30,3 +31,8 @@ def command() -> str:
     """Return the command as a shell would take it; that of the process where none is running."""
     words = _WORDS.get()
     return shown(shlex.join(["eegscribe", *(sys.argv[1:] if words is None else words)]))
+
+
+def now() -> str:
+    """Return the time in UTC, to the second: ``2026-11-22T05:13:00Z``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

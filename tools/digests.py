@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.plain_text import shown
 from tools.evaluation.pairs import normalise
-from tools.labelled_trials import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +19,12 @@ SIMULATED = "simulated"
 DATA = (".eeg", ".dat", ".fdt")
 COMPANIONS = (*DATA, ".vmrk")
 """Suffixes of files that hold a part of the recording beside them; some hold its samples."""
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parts_of(recording: Path) -> tuple[Path, ...]:

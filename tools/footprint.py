@@ -1,8 +1,8 @@
 """What a bundle takes of a process that does nothing else but open and run it.
 
-``python -m tools.footprint B.eegb engine|model|torch`` prints the figures as JSON. Each form has a
-process of its own: in the one that asks, torch and all that was measured before would count too.
-``engine`` opens it as a daemon does, language model and all; ``model`` the files that run
+``python -m tools.footprint B.eegb engine|model|torch`` prints the figures as JSON. Each form
+has a process of its own: in the one that asks, torch and all that was measured before would count
+too. ``engine`` opens it as a daemon does, language model and all; ``model`` the files that run
 alone, and ``torch`` the network by its weights, to be compared with each other.
 """
 

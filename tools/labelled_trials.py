@@ -6,7 +6,6 @@ stimulus); its first stimulus counts. Truth is read here, offline, and nowhere n
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ from tools.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pipeline.spec import PipelineSpec
     from pipeline.values import Marker, Samples
@@ -210,9 +208,3 @@ def check_alike(recordings: Sequence[Recording]) -> None:
                 f"{other.name}: its {len(other.channels)} channels {what} from the"
                 f" {len(first.channels)} of {first.name}: wanted the same"
             )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

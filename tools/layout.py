@@ -8,7 +8,7 @@ not know are the stimulus program's own and are passed over.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,8 +17,6 @@ from pipeline.errors import RecordingError
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-Paradigm = Literal["ssvep", "p300", "imagery"]
 
 MAX_BYTES = 1 << 20
 MAX_DELAY_S = 2.0

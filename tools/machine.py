@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tools.command import now
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,15 +23,15 @@ LIBRARIES = (
 def describe() -> dict[str, str | int | float | list[float] | dict[str, str]]:
     """Return CPU, cores, memory, kernel, Python, libraries and what else runs now."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": n_cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "governor": _governor(),
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": _libraries(),
         "load_1_5_15": [round(load, 2) for load in os.getloadavg()],
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "at": now(),
     }
 
 
@@ -73,11 +75,14 @@ def ticks() -> tuple[int, int]:
     return sum(fields) - idle, sum(fields)
 
 
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+def cpu_model() -> str:
+    """Return what the processor is called, or at least its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def _governor() -> str:
@@ -85,15 +90,8 @@ def _governor() -> str:
     return path.read_text().strip() if path.exists() else "unknown"
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except ModuleNotFoundError:
-            continue
+def _libraries() -> dict[str, str]:
     import pylsl
 
     number = pylsl.library_version()
-    found["liblsl"] = f"{number // 100}.{number % 100}"
-    return found
+    return {**versions(LIBRARIES), "liblsl": f"{number // 100}.{number % 100}"}

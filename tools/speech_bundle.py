@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,10 +15,11 @@ from pipeline.errors import UsageError
 from pipeline.lexicon import read_lexicon
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 from runtime.bundle_language import LEXICON, WORD_MODEL
-from tools.command import command
+from tools.command import command, now
 from tools.language.pronunciation import VOCABULARY
 from tools.training.bundle import PACKAGES
 from tools.training.ctc_head import CtcHead
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,14 +109,14 @@ def write_speech_bundle(
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=path.stem,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         pipeline=spec,
         model=exports.model,
         files={},
         network=origin,
         provenance=Provenance(
             command=command(),
-            versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
+            versions=versions(("eegscribe", *PACKAGES)),
             data=dict(data),
         ),
         optimisation=Optimisation(size_bytes=len(exports.files[exports.model.path])),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def version_lines() -> list[str]:
@@ -25,3 +29,14 @@ def version_lines() -> list[str]:
         reason = missing(provider)
         lines.append(f"  {title}: {'works' if reason is None else f'not here ({reason})'}")
     return lines
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those of the packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # of two builds of ONNX Runtime there is one
+            continue
+    return found

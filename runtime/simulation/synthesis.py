@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DEFAULT_SNR_DB = -3.0
-"""Where the oracle of ``tools/oracle.py`` names 93 to 97 % of single characters."""
+"""Where the oracle of ``tests/oracle.py`` names 93 to 97 % of single characters."""
 
 
 class SynthesisSettings(Settings, frozen=True):

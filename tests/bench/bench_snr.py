@@ -3,7 +3,7 @@
 Simulated EEG throughout. Sessions have seeds that training never draws. Everyday text is of phrases
 that neither the network nor the language model has seen, random text of characters drawn alike.
 ``greedy`` uses no language model. ``oracle`` names single characters given the patterns and the
-true boundaries (``tools/oracle.py``): its errors are substitutions alone. The constant phrase is
+true boundaries (``tests/oracle.py``): its errors are substitutions alone. The constant phrase is
 the training phrase that is least wrong on other training phrases.
 """
 
@@ -19,8 +19,8 @@ from runtime.paradigm import ALPHABET
 from runtime.simulation.synthesis import DEFAULT_SNR_DB, Session, SynthesisSettings, synthesise
 from tests.bench.command import bench_main
 from tests.bench.tables import table
+from tests.oracle import Oracle
 from tools.demo_run import DEMO_BUNDLE
-from tools.oracle import Oracle
 from tools.training.evaluation import GREEDY
 from tools.training.tasks import CORPUS
 from tools.transcribe import ErrorCount, count_errors, finals, sum_errors, transcript_of

@@ -7,12 +7,11 @@ row of the table. The bundle's own file on the CPU is the one that all others ar
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from models.bundle import Bundle
-from models.manifest import Precision
 from models.onnx_backend import REFUSALS, OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from models.providers import missing
@@ -289,7 +288,4 @@ BACKENDS: dict[str, Callable[[Given], Opened]] = {
     "torch-export": _torch_file("pt2"),
     "torch-aoti": _torch_file("aoti"),
 }
-"""By name; a bundle of another precision (:data:`OWN`) is benched as it is, whatever is asked."""
-
-OWN = tuple(f"onnx-{precision}" for precision in get_args(Precision))
-"""Names that a bundle as it is may have."""
+"""By name; a bundle of another precision is benched as it is, whatever is asked."""

@@ -206,8 +206,10 @@ def _ratio(
 
 def _medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return medians of drawn blocks: one that another process disturbed does not count."""
-    drawn = values[rng.integers(0, len(values), (N_DRAWS, len(values)))]
-    return np.asarray(np.median(drawn, axis=1))
+    n_values = len(values)
+    drawn = np.sort(values[rng.integers(0, n_values, (N_DRAWS, n_values))], axis=1)
+    middle: NDArray[np.float64] = drawn[:, (n_values - 1) // 2 : n_values // 2 + 1].mean(axis=1)
+    return middle  # a sort of short rows is quicker than the partition that np.median makes
 
 
 def _errors(one: Row, other: Row, before: Benched, after: Benched) -> Erring | None:

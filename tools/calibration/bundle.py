@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +12,8 @@ from models.golden import GOLDEN, write_golden
 from models.manifest import ConfidenceFit, Evaluation, Manifest, ModelFile, Provenance, Tensor
 from models.speller_export import INPUT, OUTPUT, export_speller
 from models.speller_validation import fit_confidence, is_right
+from tools.command import now
+from tools.version import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MODEL = "model.onnx"
 README = "README.md"
 N_GOLDEN = 4
+PACKAGES = ("eegscribe", "numpy", "scipy", "onnx")
 
 
 def write_calibration(
@@ -52,7 +53,7 @@ def write_calibration(
     manifest = Manifest(
         format_version=1,
         name=path.stem,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
         pipeline=calibration.spec,
         model=ModelFile(
             path=MODEL,
@@ -61,7 +62,7 @@ def write_calibration(
         ),
         files={},
         confidence=_confidence(calibration),
-        provenance=Provenance(command=command, versions=_versions(), data=data),
+        provenance=Provenance(command=command, versions=versions(PACKAGES), data=data),
         evaluation=Evaluation(scores=figures),
     )
     files = {
@@ -91,16 +92,6 @@ def _confidence(calibration: Calibration) -> ConfidenceFit:
     posterior = np.exp(calibration.scores.max(axis=2))
     raw, probability = fit_confidence(posterior.ravel(), right.ravel())
     return ConfidenceFit(raw=raw, probability=probability, n=len(right))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in ("eegscribe", "numpy", "scipy", "onnx"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _readme(manifest: Manifest, figures: dict[str, Any]) -> str:

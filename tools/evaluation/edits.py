@@ -41,7 +41,7 @@ def edits(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> N
     if unit == "selections":
         wrong = [a != b for a, b in zip(references, hypotheses, strict=True)]
         return np.array(wrong, dtype=np.int64)
-    left, right = _encoded(references, hypotheses, unit)
+    left, right = in_characters(references, hypotheses, unit)
     found = cpdist(left, right, scorer=Levenshtein.distance, dtype=np.int32)
     return np.array(found, dtype=np.int64)
 
@@ -53,16 +53,16 @@ def cross_edits(
     if unit == "selections":
         own, other = np.array(references, dtype=object), np.array(hypotheses, dtype=object)
         return np.array(own[:, None] != other[None, :], dtype=np.int64)
-    left, right = _encoded(references, hypotheses, unit)
+    left, right = in_characters(references, hypotheses, unit)
     found = cdist(left, right, scorer=Levenshtein.distance, dtype=np.int32)
     return np.array(found, dtype=np.int64)
 
 
-def _encoded(
+def in_characters(
     references: Sequence[str], hypotheses: Sequence[str], unit: Unit
 ) -> tuple[list[str], list[str]]:
-    """Return both as texts whose characters are the units."""
-    if unit == "characters":
+    """Return both as texts whose characters are the units; selections stay what they are."""
+    if unit != "words":
         return list(references), list(hypotheses)
     codes: dict[str, str] = {}
 

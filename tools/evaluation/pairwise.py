@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.evaluation.edits import cross_edits, edits, sizes
+from tools.evaluation.edits import cross_edits, edits, in_characters, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,14 @@ class Pairwise:
     """
 
     def __init__(self, references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> None:
-        self._texts, of = np.unique(np.array(references, dtype=object), return_inverse=True)
-        self._hypotheses = np.array(hypotheses, dtype=object)
-        self._unit: Unit = unit
-        self.text_sizes = sizes(self._texts.tolist(), unit)
+        texts, of = np.unique(np.array(references, dtype=object), return_inverse=True)
+        self.text_sizes = sizes(texts.tolist(), unit)
         self._row_sizes = sizes(hypotheses, unit)
         self.of: NDArray[np.int64] = of.astype(np.int64)
+        # Words are looked up once, not for each table.
+        own, other = in_characters(texts.tolist(), hypotheses, unit)
+        self._texts, self._hypotheses = (np.array(each, dtype=object) for each in (own, other))
+        self._unit: Unit = "characters" if unit == "words" else unit
 
     def edits(self, texts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the edits (n_texts, n_rows) of these texts and these rows' hypotheses."""

@@ -330,18 +330,24 @@ def _derangements(rng: np.random.Generator, texts: NDArray[np.int64], n: int) ->
     leaves fewer rows with their own text, or as many, until none is left.
     """
     n_rows = len(texts)
-    moved = rng.permuted(np.tile(np.arange(n_rows), (n, 1)), axis=1)
+    # A line for each place, so that one place of all permutations lies together.
+    moved = np.ascontiguousarray(rng.permuted(np.tile(np.arange(n_rows), (n, 1)), axis=1).T)
     left = np.arange(n)
     for _ in range(N_MENDS):
+        mended = moved.take(left, axis=1)
+        columns = np.arange(len(left))
         for place in rng.permutation(n_rows):
             partner = rng.integers(0, n_rows, len(left))
-            here, there = moved[left, place], moved[left, partner]
-            before = (texts[here] == texts[place]).astype(int) + (texts[there] == texts[partner])
-            after = (texts[there] == texts[place]).astype(int) + (texts[here] == texts[partner])
-            better = (after <= before) & (partner != place)
-            swap, chosen = left[better], partner[better]
-            moved[swap, place], moved[swap, chosen] = moved[swap, chosen], moved[swap, place]
-        left = left[(texts[moved[left]] == texts).any(axis=1)]
+            at = partner * len(left) + columns
+            here, there = mended[place], mended.take(at)
+            of_here, of_there, of_partner = texts[here], texts[there], texts[partner]
+            before = (of_here == texts[place]).view(np.int8) + (of_there == of_partner)
+            after = (of_there == texts[place]).view(np.int8) + (of_here == of_partner)
+            better = after <= before
+            mended.put(at, np.where(better, here, there))
+            mended[place] = np.where(better, there, here)
+        moved[:, left] = mended
+        left = left[(texts[mended] == texts[:, None]).any(axis=0)]
         if not len(left):
-            return moved
+            return moved.T
     raise RuntimeError("no exchange was found that keeps every row from its own text")

@@ -37,11 +37,6 @@ class NgramModel:
         """The longest n-gram."""
         return len(self.p)
 
-    @property
-    def n_ngrams(self) -> int:
-        """How many n-grams are listed."""
-        return sum(map(len, self.p))
-
     def probability(self, context: str, token: str) -> float:
         """Return P(token | context), backing off where the n-gram is not listed."""
         weight = 1.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,10 +14,11 @@ from models.manifest import Evaluation, Manifest, Precision
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
-from tools.command import command
+from tools.command import command, now
 from tools.packaging.graph_rewrites import Halving, Level, counted, halved, optimised
 from tools.packaging.real_windows import golden_windows
 from tools.packaging.same_output import TOLERANCES, Parity, ParityError, compare, outputs
+from tools.version import versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +128,7 @@ def _manifest(
     return msgspec.structs.replace(
         before,
         name=name,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         model=msgspec.structs.replace(
             before.model, precision=precision, golden_tolerance=tolerance
         ),
@@ -139,7 +138,7 @@ def _manifest(
             before.provenance,
             command=command(),
             parent=parent.sha256,
-            versions=_versions(),
+            versions=versions(PACKAGES),
         ),
         optimisation=msgspec.structs.replace(
             before.optimisation,
@@ -148,16 +147,6 @@ def _manifest(
             latency_ms={},
         ),
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue  # one of the two builds of ONNX Runtime
-    return found
 
 
 def _golden(parent: Bundle, made: Bundle, model: OnnxModel, tolerance: float) -> bytes:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +17,7 @@ from pipeline.errors import UsageError
 from runtime.whole_file import write_whole
 from tools.command import command
 from tools.packaging.same_output import TOLERANCES, Parity, compare, outputs
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,5 +118,5 @@ def _told(
         },
         "speed": speed,
         "command": command(),
-        "versions": {name: version(name) for name in ("eegscribe", "torch", "numpy")},
+        "versions": versions(("eegscribe", "torch", "numpy")),
     }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,10 +18,11 @@ from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError, UsageError
 from pipeline.plain_text import shown
 from pipeline.spec import EventWindow
-from tools.command import command
+from tools.command import command, now
 from tools.packaging.foreign_model import Opened, RawModel, parity
 from tools.packaging.foreign_pipeline import window_samples
 from tools.packaging.foreign_step import make_step
+from tools.version import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -278,13 +277,13 @@ def _manifest(
     return Manifest(
         format_version=FORMAT_VERSION,
         name=name,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         pipeline=spec,
         model=file,
         files={},
         provenance=Provenance(
             command=command(),
-            versions={name: version(name) for name in ("eegscribe", "onnx")},
+            versions=versions(("eegscribe", "onnx")),
             data=dict(opened.digests),
             recipe={"foreign": told},
         ),

@@ -140,12 +140,6 @@ def remove(text: str, *, folder: Path, is_forced: bool = False) -> Removed:
     return Removed(sha256, going, still, is_gone=not still, was_used=not is_alone)
 
 
-def is_used(path: Path) -> bool:
-    """Return whether a running process holds a bundle."""
-    with _alone(path) as is_alone:
-        return not is_alone
-
-
 def _copy(source: Path, staged: Path, pinned_sha256: str | None) -> str:
     try:
         return copy_bundle(source, staged, pinned_sha256=pinned_sha256)

@@ -69,13 +69,12 @@ def read_graph(data: bytes, *, where: str) -> Graph:
     """
     model = onnx.load_from_string(data)
     graph = model.graph
-    is_named = {id(node) for node in graph.node if node.name}
-    _give_names(graph.node)
+    ours = _give_names(graph.node)
     shapes = _shapes(model, where)
     flops = [flops_of(node, shapes) for node in graph.node]
     weights = {t.name: t for t in graph.initializer if t.data_type in WEIGHTS and prod(t.dims) > 1}
     named = [
-        _own_name(node, weights, is_named) if count else scope_of(node)
+        _own_name(node, weights, ours) if count else scope_of(node)
         for node, count in zip(graph.node, flops, strict=True)
     ]
     owners = adopt(graph.node, _numbered(graph.node, named))
@@ -99,13 +98,21 @@ def read_graph(data: bytes, *, where: str) -> Graph:
     )
 
 
-def _give_names(nodes: Iterable[Any]) -> None:
-    """Name every node, and no two alike: ONNX Runtime's profile knows them by name."""
+def _give_names(nodes: Iterable[Any]) -> set[str]:
+    """Name every node, and no two alike: ONNX Runtime's profile knows them by name.
+
+    Returns the names of those that had none.
+    """
     taken: set[str] = set()
+    ours: set[str] = set()
     for k, node in enumerate(nodes):
-        if not node.name or node.name in taken:
+        had_none = not node.name
+        if had_none or node.name in taken:
             node.name = f"{node.name or node.op_type}_{k}"
+        if had_none:
+            ours.add(node.name)
         taken.add(node.name)
+    return ours
 
 
 def _shapes(model: Any, where: str) -> dict[str, tuple[int, ...]]:
@@ -136,7 +143,7 @@ def _zeros(node: Any) -> Any:
     return np.zeros(node.shape, dtype=types.get(node.type, np.float32))
 
 
-def _own_name(node: Any, weights: dict[str, Any], is_named: set[int]) -> str:
+def _own_name(node: Any, weights: dict[str, Any], ours: set[str]) -> str:
     """Return a name for what computes something: of its weights, its module, or its operator.
 
     A norm that was folded into a convolution leaves its own module on the node, and its weights'.
@@ -145,7 +152,7 @@ def _own_name(node: Any, weights: dict[str, Any], is_named: set[int]) -> str:
     owner = next((owner for owner in owners if owner and owner != "q"), None) or scope_of(node)
     if owner is not None:
         return within(owner)
-    return node.name if id(node) in is_named else f"{node.op_type} {node.name.rpartition('_')[2]}"
+    return f"{node.op_type} {node.name.rpartition('_')[2]}" if node.name in ours else node.name
 
 
 def _numbered(nodes: Sequence[Any], named: list[str | None]) -> list[str | None]:

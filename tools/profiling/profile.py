@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from tools.profiling.bottleneck import find_bottleneck
 from tools.profiling.hops import replay_hops
 from tools.profiling.report import ModelProfile, Profile, Report, pipeline_profile
 from tools.progress import progress
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +98,7 @@ class Profiling:
                 bar(k + 1)
         return Report(
             created=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            versions=_versions(),
+            versions=versions(PACKAGES),
             profiles=tuple(profiles),
         )
 
@@ -253,13 +253,3 @@ def _distinct(names: Sequence[str], engines: Sequence[Engine]) -> tuple[str, ...
         told = name if names.count(name) == 1 else f"{name}-{engine.bundle.sha256[:8]}"
         found.append(told if told not in found else f"{told}-{len(found) + 1}")
     return tuple(found)
-
-
-def _versions() -> dict[str, str]:
-    found: dict[str, Any] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

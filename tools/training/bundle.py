@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,8 +11,9 @@ from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import EARLY, WEIGHTS, pack
 from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
-from tools.command import command
+from tools.command import command, now
 from tools.digests import text_digest
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +80,7 @@ def write_trained(
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=origin.name,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         pipeline=spec,
         model=exports.model,
         step=exports.step,
@@ -89,7 +88,7 @@ def write_trained(
         network=network_origin,
         provenance=Provenance(
             command=command(),
-            versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
+            versions=versions(("eegscribe", *PACKAGES)),
             data=origin.data,
             texts=tuple(sorted(set(map(text_digest, origin.texts)))),
             recipe=msgspec.to_builtins(recipe),

@@ -93,7 +93,7 @@ class CtcLearner(Learner):
         super().__init__(network)
         self.settings = settings or CtcLearnerSettings()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.timing = nn.Linear(network.head.in_features, network.head.out_features)
 
     def loss(self, batch: Batch, *, progress: float) -> Tensor:

@@ -72,7 +72,7 @@ class Seq2SeqLearner(Learner):
         super().__init__(network)
         self.settings = settings or Seq2SeqLearnerSettings()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.heard = nn.Linear(network.n_hidden, network.settings.n_symbols)
 
     def loss(self, batch: WindowBatch, *, progress: float) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +9,10 @@ import msgspec
 from models.golden import GOLDEN
 from models.manifest import Evaluation, Manifest, Optimisation
 from models.weights import EARLY, WEIGHTS, pack
-from tools.command import command
+from tools.command import command, now
 from tools.training.bundle import PACKAGES
 from tools.training.heads import head_of
+from tools.version import versions
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -68,13 +67,13 @@ def made_bundle(
         before.provenance,
         command=command(),
         parent=parent.sha256,
-        versions={name: version(name) for name in ("eegscribe", *PACKAGES)},
+        versions=versions(("eegscribe", *PACKAGES)),
         recipe=msgspec.to_builtins(recipe),
     )
     manifest = msgspec.structs.replace(
         before,
         name=name,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         model=exports.model,
         step=exports.step,
         network=origin,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,7 +12,8 @@ from models.manifest import Evaluation, Manifest, Optimisation
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from models.weights import EARLY, WEIGHTS
-from tools.command import command
+from tools.command import command, now
+from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +72,7 @@ def quantized_bundle(
     manifest = replace(
         before,
         name=name,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=now(),
         model=replace(before.model, precision=precision, golden_tolerance=OTHERS),
         step=step and replace(step, precision=precision, golden_tolerance=OTHERS),
         network=None,
@@ -83,7 +82,7 @@ def quantized_bundle(
             before.provenance,
             command=command(),
             parent=parent.sha256,
-            versions=before.provenance.versions | _versions(),
+            versions=before.provenance.versions | versions(PACKAGES),
         ),
         optimisation=Optimisation(
             sparsity=before.optimisation.sparsity,
@@ -112,13 +111,3 @@ def _golden(parent: Bundle, made: Bundle) -> bytes:
     stepper = OnnxStepper(open_step_session(made), manifest.step, manifest.model)
     tokens = draw_tokens(stepper, n=len(windows), n_steps=N_GOLDEN_STEPS)
     return write_golden(windows, outputs, run_steps(stepper, outputs, tokens))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import RecordingError
 from pipeline.markers import split_marker
-from tools.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.values import Marker, Samples
-    from runtime.source import Source
+    from pipeline.values import Marker
 
 
 FOREVER = 1 << 62
@@ -42,45 +39,12 @@ class FoundSpans:
     lost: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TextRecording:
-    """One recording: raw µV ``(n_samples, n_channels)`` and its spans, in order."""
-
-    name: str
-    rate_hz: float
-    channels: tuple[str, ...]
-    samples: Samples
-    spans: tuple[TextSpan, ...]
-
-
-def read_text_recording(source: Source, *, name: str) -> TextRecording:
-    """Read a source to its end and close it.
-
-    Raises:
-        RecordingError: it cannot be used, or a ``text:`` marker has no ``text:end``; names it.
-    """
-    signal = read_signal(source)
-    spans = text_spans(signal.markers, name=name)
-    return TextRecording(name, signal.info.rate_hz, signal.info.channels, signal.samples, spans)
-
-
-def text_spans(markers: Sequence[Marker], *, name: str) -> tuple[TextSpan, ...]:
-    """Return the spans that ``markers`` open and close; an opening one may read ``text:end`` too.
-
-    Raises:
-        RecordingError: one is opened inside another, or never closed.
-    """
-    found = find_spans(markers)
-    if found.faults:
-        raise RecordingError(f"{name}: {found.faults[0]}")
-    return found.spans
-
-
 def find_spans(markers: Sequence[Marker]) -> FoundSpans:
     """Return the spans that are opened and closed, and what is wrong with the others.
 
-    Where a text is opened inside another both are lost: nothing says where either ended. From then
-    on ``text:end`` only closes, and is no text of its own.
+    What is opened may read ``text:end`` too. Where a text is opened inside another both are lost:
+    nothing says where either ended. From then on ``text:end`` only closes, and is no text of its
+    own.
     """
     spans: list[TextSpan] = []
     faults: list[str] = []

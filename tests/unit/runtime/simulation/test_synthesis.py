@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.errors import UsageError
 from runtime.paradigm import ALPHABET, CARRIERS_HZ, CHANNELS, COMMON, fold_text, patterns
@@ -21,15 +22,27 @@ def long_session(seed: int, settings: SynthesisSettings) -> Session:
     return synthesise(LONG, seed=seed, settings=settings)
 
 
+@cache
+def background_spectrum(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Frequencies in Hz, and the power at each of them by channel."""
+    background = long_session(seed, BACKGROUND).samples.astype(float)
+    spectrum = np.abs(np.fft.rfft(background - background.mean(axis=0), axis=0)) ** 2
+    return np.fft.rfftfreq(len(background), 1 / 250.0), 2.0 * spectrum / len(background) ** 2
+
+
+@cache
+def added_signal(seed: int, snr_db: float) -> NDArray[np.float64]:
+    typed = long_session(seed, SynthesisSettings(snr_db=snr_db))
+    return typed.samples.astype(float) - long_session(seed, SILENT).samples
+
+
 def measured_snr_db(carrier_hz: float, *, snr_db: float, seed: int) -> float:
     """Power of what the patterns added, over the background's in their band, from samples alone."""
     typed = long_session(seed, SynthesisSettings(snr_db=snr_db))
-    added = typed.samples.astype(float) - long_session(seed, SILENT).samples
-    background = long_session(seed, BACKGROUND).samples.astype(float)
-    spectrum = np.abs(np.fft.rfft(background - background.mean(axis=0), axis=0)) ** 2
-    frequencies_hz = np.fft.rfftfreq(len(background), 1 / 250.0)
+    added = added_signal(seed, snr_db)
+    frequencies_hz, spectrum = background_spectrum(seed)
     in_band = spectrum[np.abs(frequencies_hz - carrier_hz) < 2.5].sum(axis=0)
-    background_power = 2.0 * in_band.mean() / len(background) ** 2
+    background_power = in_band.mean()
     own = [c for c in typed.characters if patterns()[c.symbol].carrier_hz == carrier_hz]
     power = np.mean([(added[c.start : c.stop] ** 2).mean() for c in own])
     return float(10.0 * np.log10(power / background_power))

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.values import Hypothesis
@@ -164,9 +164,10 @@ def test_health_and_timing_events_are_not_canonical() -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode))
+@example(b"\x80")  # an object of MessagePack with nothing in it
 def test_any_body_is_decoded_or_refused(body: bytes) -> None:
     for topic in (*TOPICS, "x"):
-        with pytest.raises(ValueError, match=r"got|expected"):
+        with pytest.raises(ValueError, match=r"got|expected|missing"):
             decode(topic, body)
 
 

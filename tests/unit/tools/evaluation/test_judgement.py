@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
 
-from tests.null_sets import data_set
+from tests.null_sets import data_set, references
 from tools.evaluation.judgement import Claim, Judge, Judgement
 from tools.evaluation.pairs import Pair
 from tools.evaluation.summary import lines, summary
+
+
+def heard(seed: int, *, effect: float) -> tuple[list[Pair], dict[str, list[Pair]]]:
+    """Sixty texts, each once to five people."""
+    return data_set(seed, effect=effect, n_each=1)
 
 
 def judged(
@@ -16,12 +21,12 @@ def judged(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_deaf_system_is_never_said_to_read(seed: int) -> None:
-    assert judged(*data_set(seed, effect=0.0)).verdict.verdict == "not shown"
+    assert judged(*heard(seed, effect=0.0)).verdict.verdict == "not shown"
 
 
 @pytest.fixture(scope="module")
 def hearing() -> Judgement:
-    return judged(*data_set(0, effect=0.3))
+    return judged(*heard(0, effect=0.3))
 
 
 def test_a_hearing_system_is_said_to_read(hearing: Judgement) -> None:
@@ -31,13 +36,13 @@ def test_a_hearing_system_is_said_to_read(hearing: Judgement) -> None:
 
 
 def test_without_noise_outputs_reading_is_not_shown() -> None:
-    found = judged(data_set(0, effect=0.3)[0], {})
+    found = judged(heard(0, effect=0.3)[0], {})
     assert found.verdict.verdict == "not shown"
     assert found.verdict.holds == {"a": True, "b": False, "c": True, "d": True}
 
 
 def test_outputs_paired_anew_at_random_show_nothing() -> None:
-    pairs, controls = data_set(1, effect=0.3)
+    pairs, controls = heard(1, effect=0.3)
     rng = np.random.default_rng(0)
     by_length = sorted(range(len(pairs)), key=lambda k: len(pairs[k].reference.split()))
     other = dict(zip(by_length, _shuffled_in_strata(rng, by_length), strict=True))
@@ -53,7 +58,7 @@ def _shuffled_in_strata(rng: np.random.Generator, rows: list[int]) -> list[int]:
 
 
 def test_texts_that_were_trained_on_are_counted_and_forbid_the_verdict() -> None:
-    pairs, controls = data_set(0, effect=0.3)
+    pairs, controls = heard(0, effect=0.3)
     claim = Claim("words", training=[pairs[0].reference, "something else"])
     found = judged(pairs, controls, claim)
     assert found.evidence.n_shared_texts == 1
@@ -61,12 +66,12 @@ def test_texts_that_were_trained_on_are_counted_and_forbid_the_verdict() -> None
 
 
 def test_a_system_that_reads_only_what_it_was_trained_on_fools() -> None:
-    heard, controls = data_set(2, effect=0.5)
+    read, controls = heard(2, effect=0.5)
     deaf = controls["noise"]
-    texts = sorted({pair.reference for pair in heard})
+    texts = sorted({pair.reference for pair in read})
     seen = set(texts[: len(texts) // 2])
-    rows = [h if h.reference in seen else d for h, d in zip(heard, deaf, strict=True)]
-    others = sorted({p.reference for k in range(9, 18) for p in data_set(k, effect=0.0)[0]})
+    rows = [h if h.reference in seen else d for h, d in zip(read, deaf, strict=True)]
+    others = sorted(set().union(*(references(k) for k in range(9, 18))))
     claim = Claim("words", training=[*others, *seen], seen=[r.reference in seen for r in rows])
     found = judged(rows, controls, claim)
     assert found.verdict.verdict == "fooled"

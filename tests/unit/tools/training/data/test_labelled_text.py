@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.errors import RecordingError
 from pipeline.values import Marker
 from runtime.recordings.source import RecordingSource
 from runtime.simulation.source import SimulatedSource
 from runtime.simulation.synthesis import synthesise
+from tools.signal import read_signal
 from tools.training.data.labelled_text import (
     FOREVER,
+    FoundSpans,
     TextSpan,
     find_spans,
-    read_text_recording,
-    text_spans,
 )
 from tools.verbs.simulate import write_xdf
 
@@ -28,32 +27,35 @@ def marks(*texts: str) -> list[Marker]:
 
 
 def test_spans_lie_between_their_markers_and_other_markers_are_none_of_them() -> None:
-    found = text_spans(marks("text:a:b ", "stim:on", "text:end", "text:c", "text:end"), name="r")
-    assert found == (TextSpan("a:b ", 0, 20), TextSpan("c", 30, 40))
+    found = find_spans(marks("text:a:b ", "stim:on", "text:end", "text:c", "text:end"))
+    assert found == FoundSpans((TextSpan("a:b ", 0, 20), TextSpan("c", 30, 40)))
 
 
 def test_end_may_be_what_was_typed() -> None:
-    assert text_spans(marks("text:end", "text:end"), name="r") == (TextSpan("end", 0, 10),)
+    found = find_spans(marks("text:end", "text:end"))
+    assert found == FoundSpans((TextSpan("end", 0, 10),))
 
 
 @pytest.mark.parametrize(
     ("texts", "said"),
     [(("text:a", "text:b", "text:end"), "text:b"), (("text:a",), "without a text:end")],
 )
-def test_markers_that_do_not_pair_are_refused(texts: tuple[str, ...], said: str) -> None:
-    with pytest.raises(RecordingError, match=said) as caught:
-        text_spans(marks(*texts), name="monday.xdf")
-    assert str(caught.value).startswith("monday.xdf: ")
+def test_markers_that_do_not_pair_are_faults(texts: tuple[str, ...], said: str) -> None:
+    found = find_spans(marks(*texts))
+    assert found.spans == ()
+    (fault,) = found.faults
+    assert said in fault
 
 
 def test_a_written_simulation_reads_as_the_same_recording(tmp_path: Path) -> None:
     session = synthesise(["hello there", "end"], seed=3)
     write_xdf(tmp_path / "s.xdf", session, name="s", rate_hz=250.0)
-    read = read_text_recording(RecordingSource(tmp_path / "s.xdf"), name="s.xdf")
-    direct = read_text_recording(SimulatedSource(["hello there", "end"], seed=3), name="s.xdf")
-    assert read.spans == direct.spans
-    assert [span.text for span in read.spans] == ["hello there", "end"]
-    assert read.channels == direct.channels
+    read = read_signal(RecordingSource(tmp_path / "s.xdf"))
+    direct = read_signal(SimulatedSource(["hello there", "end"], seed=3))
+    found = find_spans(read.markers)
+    assert found == find_spans(direct.markers)
+    assert [span.text for span in found.spans] == ["hello there", "end"]
+    assert read.info.channels == direct.info.channels
     np.testing.assert_array_equal(read.samples, direct.samples)
 
 

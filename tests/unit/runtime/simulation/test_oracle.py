@@ -5,7 +5,7 @@ import pytest
 
 from runtime.paradigm import ALPHABET
 from runtime.simulation.synthesis import DEFAULT_SNR_DB, SynthesisSettings, synthesise
-from tools.oracle import Oracle, mean_accuracy
+from tests.oracle import Oracle, mean_accuracy
 
 RANDOM = "".join(np.random.default_rng(0).choice(list(ALPHABET), 150))
 
