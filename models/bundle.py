@@ -7,9 +7,11 @@ unpickled, and nothing is read from outside the bundle.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import lzma
 import os
+import shutil
 import stat
 import zipfile
 import zlib
@@ -21,7 +23,7 @@ import msgspec
 
 from models.manifest import FileEntry, Manifest, parse_manifest
 from models.onnx_scan import check_onnx
-from pipeline.errors import BundleError
+from pipeline.errors import BundleError, EegscribeError
 from pipeline.plain_text import is_plain
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def copy_bundle(source: Path, target: Path, *, pinned_sha256: str | None = None)
 
     Raises:
         BundleError: as :func:`load_bundle`; or a folder in the way of ``target`` is no bundle.
-        OSError: the disk.
+        EegscribeError: the disk.
     """
     bundle, manifest_bytes = _load(source, pinned_sha256)
     _write(target, manifest_bytes, bundle.files)
@@ -97,7 +99,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     Raises:
         BundleError: the result would be refused by :func:`load_bundle`, or a folder in the way is
             no bundle.
-        OSError: the disk.
+        EegscribeError: the disk.
     """
     entries = {
         name: FileEntry(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
@@ -114,15 +116,25 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
 
 
 def _write(path: Path, manifest_bytes: bytes, files: Mapping[str, bytes]) -> None:
-    """Put a bundle where it is asked for, whole or not at all."""
+    """Put a bundle where it is asked for, whole or not at all.
+
+    Raises:
+        EegscribeError: the disk.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".eegb":
-        _write_zip(partial, manifest_bytes, files)
-        partial.replace(path)
-    else:
-        _write_folder(partial, manifest_bytes, files)
-        _replace_folder(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".eegb":
+            _write_zip(partial, manifest_bytes, files)
+            partial.replace(path)
+        else:
+            _write_folder(partial, manifest_bytes, files)
+            _replace_folder(partial, path)
+    except OSError as error:
+        raise EegscribeError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(partial)  # is there still where the disk was full, or something in the way
 
 
 def _check_name(name: str, where: str) -> None:
@@ -193,11 +205,11 @@ def _read_folder(path: Path) -> dict[str, bytes]:
 
 def _read_plain(path: Path) -> bytes:
     """Read a file that must not be a link, also if it became one a moment ago."""
-    with _open_plain(path, flags=os.O_NOFOLLOW) as file:
+    with open_plain(path, flags=os.O_NOFOLLOW) as file:
         return file.read()
 
 
-def _open_plain(path: Path, *, flags: int = 0) -> BinaryIO:
+def open_plain(path: Path, *, flags: int = 0) -> BinaryIO:
     """Open what is a plain file: reading a pipe would wait, and a device may never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
     file = os.fdopen(handle, "rb")
@@ -210,7 +222,7 @@ def _open_plain(path: Path, *, flags: int = 0) -> BinaryIO:
 def _read_zip(path: Path) -> dict[str, bytes]:
     where = str(path)
     try:
-        with _open_plain(path) as file, zipfile.ZipFile(file) as archive:
+        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             _check_budget(len(infos), sum(info.file_size for info in infos), where)
             files: dict[str, bytes] = {}
@@ -266,8 +278,14 @@ def _replace_folder(partial: Path, path: Path) -> None:
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         path.rename(old)
         partial.rename(path)
-        for entry in sorted(old.rglob("*"), reverse=True):
-            entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        old.rmdir()
+        _remove(old)
     else:
         partial.rename(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder with all in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

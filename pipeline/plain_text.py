@@ -17,6 +17,10 @@ _IN_TEXT = re.compile(f"[{_OBEYED}]")
 _IN_NAME = re.compile(f"[{_OBEYED}\\t\\n]")
 
 
+OF_LINES = (".vocabulary[", ".command", ".recipe", ".scores", ".settings", ".lm_symbols")
+"""Where in a manifest a text may have several lines; elsewhere it is a name."""
+
+
 def is_plain(text: str, *, is_name: bool = False) -> bool:
     """Return whether a terminal shows all of ``text``; a name has no line ends or tabs either."""
     return (_IN_NAME if is_name else _IN_TEXT).search(text) is None
@@ -29,13 +33,13 @@ def shown(text: str, *, is_name: bool = False) -> str:
 
 
 def check_plain(found: Any, *, where: str = "$") -> None:
-    """Refuse decoded JSON in which a text is not plain; keys, and what is a name, by their place.
+    """Refuse a decoded manifest in which a text is not plain.
 
     Raises:
         ValueError: says where.
     """
     if isinstance(found, str):
-        if not is_plain(found, is_name=where.endswith(".name") or ".channels[" in where):
+        if not is_plain(found, is_name=not any(part in where for part in OF_LINES)):
             raise ValueError(f"{found!r} has control characters, wanted plain text - at `{where}`")
     elif isinstance(found, list):
         for k, item in enumerate(found):

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from models.graph_shapes import shapes_by_running
 from models.scopes import scope_of
 from pipeline.errors import BundleError
 
@@ -62,6 +63,9 @@ class Graph:
             value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
+        given = {x for node in graph.node for x in node.input if x} - set(self.constants)
+        if not all(x in self._shapes and all(self._shapes[x]) for x in given):
+            self._shapes |= shapes_by_running(model, where="the network's graph")
         self._n_names = 0
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         for node in graph.node:

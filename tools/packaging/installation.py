@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.bundle import copy_bundle
-from pipeline.errors import UsageError
+from models.bundle import copy_bundle, open_plain
+from pipeline.errors import BundleError, EegscribeError, UsageError
 from runtime.store import DIGESTS, NAMES, SUFFIX, content_path, is_name, named_digest
 from tools.packaging.inventory import digest_of, names_of
 from tools.packaging.store_lock import (
@@ -143,8 +143,10 @@ def remove(text: str, *, folder: Path, is_forced: bool = False) -> Removed:
 def _copy(source: Path, staged: Path, pinned_sha256: str | None) -> str:
     try:
         return copy_bundle(source, staged, pinned_sha256=pinned_sha256)
-    except OSError as error:
-        raise StoreError(f"{staged.parent}: cannot be written ({error.strerror})") from None
+    except BundleError:
+        raise
+    except EegscribeError as error:
+        raise StoreError(str(error)) from None
 
 
 def _mode(folder: Path) -> int:
@@ -179,8 +181,8 @@ def _put(staged: Path, path: Path) -> bool:
 def _alone(path: Path) -> Iterator[bool]:
     """Give whether nobody holds a bundle, and keep others from it meanwhile."""
     try:
-        file = path.open("rb")
-    except OSError:
+        file = open_plain(path)
+    except (OSError, BundleError):  # gone, or nothing that a daemon could run
         yield True
         return
     with file:

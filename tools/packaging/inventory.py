@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import lzma
 import zipfile
@@ -9,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.bundle import MANIFEST
+from models.bundle import MANIFEST, open_plain
 from models.manifest import Manifest, parse_manifest
 from pipeline.errors import BundleError
 from runtime.store import DIGESTS, NAMES, SUFFIX, content_path, is_digest, is_name, named_digest
@@ -70,7 +71,7 @@ def entry(sha256: str, *, folder: Path, its_names: tuple[str, ...]) -> Entry:
 
 def _manifest(path: Path, sha256: str) -> Manifest:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
             info = archive.getinfo(MANIFEST)
             if info.file_size > MAX_MANIFEST_BYTES:
                 raise BundleError(f"{path}: a manifest of {info.file_size} bytes")
@@ -128,11 +129,31 @@ def digests(folder: Path) -> Iterator[str]:
 def names(folder: Path) -> dict[str, str]:
     """Return every name in the store with its digest, in order.
 
+    What is no link of ours is no name: one stranger keeps nobody from the other bundles.
+
     Raises:
         BundleError: it cannot be read.
     """
-    found = {name: named_digest(folder, name) for name in _listed(folder / NAMES) if is_name(name)}
-    return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+    found: dict[str, str] = {}
+    for name in filter(is_name, _listed(folder / NAMES)):
+        with contextlib.suppress(BundleError):
+            sha256 = named_digest(folder, name)
+            if sha256 is not None:
+                found[name] = sha256
+    return found
+
+
+def strangers(folder: Path) -> Iterator[str]:
+    """Yield a sentence of each name in the store that is no link of ours.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    for name in filter(is_name, _listed(folder / NAMES)):
+        try:
+            named_digest(folder, name)
+        except BundleError as error:
+            yield str(error)
 
 
 def names_of(sha256: str, *, folder: Path) -> tuple[str, ...]:

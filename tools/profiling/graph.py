@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import onnx
-import onnxruntime as ort
 
-from models.onnx_backend import REFUSALS, session_options
+from models.graph_shapes import shapes_by_running
 from models.scopes import TOP, scope_of, within
-from pipeline.errors import BundleError
 from tools.profiling.flops import NOT_COUNTED, RECURRENT, flops_of
 
 if TYPE_CHECKING:
@@ -70,7 +67,7 @@ def read_graph(data: bytes, *, where: str) -> Graph:
     model = onnx.load_from_string(data)
     graph = model.graph
     ours = _give_names(graph.node)
-    shapes = _shapes(model, where)
+    shapes = shapes_by_running(model, where=where)
     flops = [flops_of(node, shapes) for node in graph.node]
     weights = {t.name: t for t in graph.initializer if t.data_type in WEIGHTS and prod(t.dims) > 1}
     named = [
@@ -113,34 +110,6 @@ def _give_names(nodes: Iterable[Any]) -> set[str]:
             ours.add(node.name)
         taken.add(node.name)
     return ours
-
-
-def _shapes(model: Any, where: str) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor, as a run on zeros has them."""
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
-    known = {value.name for value in whole.graph.output}
-    inside = [x for node in whole.graph.node for x in node.output if x and x not in known]
-    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inside)
-    options = session_options()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = ort.InferenceSession(
-            whole.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        given = {node.name: _zeros(node) for node in session.get_inputs()}
-        names = [node.name for node in session.get_outputs()]
-        found = session.run(names, given)
-    except REFUSALS as error:
-        raise BundleError(f"{where}: cannot be run on zeros ({error})") from None
-    shapes = {name: tuple(np.shape(value)) for name, value in zip(names, found, strict=True)}
-    shapes |= {name: value.shape for name, value in given.items()}
-    return shapes | {tensor.name: tuple(tensor.dims) for tensor in whole.graph.initializer}
-
-
-def _zeros(node: Any) -> Any:
-    types = {"tensor(int64)": np.int64, "tensor(float16)": np.float16}
-    return np.zeros(node.shape, dtype=types.get(node.type, np.float32))
 
 
 def _own_name(node: Any, weights: dict[str, Any], ours: set[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def _install(options: Namespace) -> int:
 
 
 def _list(options: Namespace) -> int:
-    from tools.packaging.inventory import entries
+    from tools.packaging.inventory import entries, strangers
     from tools.packaging.shown import columns, described, short
 
     folder, n_bundles = _folder(options), 0
@@ -123,6 +124,8 @@ def _list(options: Namespace) -> int:
             print(json.dumps(described(entry)))
         else:
             rows.append(short(entry))
+    for problem in strangers(folder):
+        print(f"eegscribe: {problem}", file=sys.stderr)
     if options.json:
         print(json.dumps({"type": "summary", "store": str(folder), "bundles": n_bundles}))
     elif rows:
@@ -149,7 +152,7 @@ def _show(options: Namespace) -> int:
 
 
 def _verify(options: Namespace) -> int:
-    from tools.packaging.inventory import digest_of, digests, names
+    from tools.packaging.inventory import digest_of, digests, names, strangers
 
     folder = _folder(options)
     called = names(folder)
@@ -162,6 +165,9 @@ def _verify(options: Namespace) -> int:
         ]
     problems: dict[str, str | None] = {}
     n_bad = 0
+    for stranger in () if options.which else strangers(folder):
+        n_bad += 1
+        print(f"eegscribe: {stranger}", file=sys.stderr)
     for sha256, which in wanted:
         if sha256 not in problems:
             problems[sha256] = _problem(folder, sha256)

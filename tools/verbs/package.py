@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
 from tools.bundle_argument import BUNDLE_HELP, bundle_argument
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ def run(options: Namespace) -> int:
 
     check_out(options.out, parent=options.bundle, is_forced=options.force)
     engine = open_engine(options.bundle)
-    try:
-        sha256 = copy_bundle(options.bundle, options.out, pinned_sha256=engine.bundle.sha256)
-    except OSError as error:
-        raise UsageError(f"--out {options.out}: cannot be written ({error.strerror})") from None
+    sha256 = copy_bundle(options.bundle, options.out, pinned_sha256=engine.bundle.sha256)
     files = [options.out] if options.out.is_file() else list(options.out.rglob("*"))
     n_bytes = sum(file.stat().st_size for file in files if file.is_file())
     if options.json:

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -374,3 +376,28 @@ def test_golden_vectors_have_a_size(folder: Path, monkeypatch: pytest.MonkeyPatc
     bundle = load_bundle(folder)
     with pytest.raises(BundleError, match="bytes unpacked"):
         check_golden(bundle, OnnxModel(open_session(bundle), bundle.manifest.model))
+
+
+@pytest.mark.parametrize("name", ["out.eegb", "out"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """In a process of its own: the limit of a file's size stands in for the disk's."""
+    make_bundle(tmp_path / "b.eegb", extra={"more.bin": os.urandom(100_000)})
+    (tmp_path / "to").mkdir()
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from models.bundle import copy_bundle\n"
+        "from pipeline.errors import BundleError, EegscribeError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "try:\n"
+        "    copy_bundle(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "except EegscribeError as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path / "b.eegb", tmp_path / "to" / name]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (
+        told.stdout == f"EegscribeError {tmp_path}/to/{name}: cannot be written (File too large)\n"
+    )
+    assert list((tmp_path / "to").iterdir()) == []

@@ -13,7 +13,7 @@ from pipeline.errors import BundleError, ConfigError, UsageError
 from runtime.store import bundle_path, find, hold, is_name, is_stored, store_folder
 from tests.bundles import ctc_model, make_bundle
 from tools.packaging.installation import install, remove
-from tools.packaging.inventory import digest_of, digests, entries, names
+from tools.packaging.inventory import digest_of, digests, entries, names, strangers
 from tools.packaging.store_lock import STAGING, StoreError, changing
 
 
@@ -192,3 +192,28 @@ def test_leftovers_of_the_living_stay_and_strangers_go(store: Path, bundles: lis
     (store / STAGING / "dead").mkdir()
     with changing(store):
         assert list((store / STAGING).iterdir()) == []
+
+
+def test_a_stranger_among_the_names_keeps_nobody_from_the_rest(
+    store: Path, bundles: list[Path]
+) -> None:
+    done = install(bundles[0], folder=store, name="a")
+    (store / "names" / "evil").symlink_to("/etc/hostname")
+    (store / "names" / "folder").mkdir()
+    assert names(store) == {"a": done.sha256}
+    assert [entry.names for entry in entries(store)] == [("a",)]
+    told = list(strangers(store))
+    assert [f"names/{name}" in text for name, text in zip(("evil", "folder"), told, strict=True)]
+    with pytest.raises(BundleError, match="points to /etc/hostname"):
+        find("evil")
+    assert remove("a", folder=store).is_gone
+
+
+def test_a_pipe_among_the_bundles_is_a_problem_and_no_wait(
+    store: Path, bundles: list[Path]
+) -> None:
+    install(bundles[0], folder=store, name="a")
+    os.mkfifo(store / "digests" / f"{64 * 'f'}.eegb")
+    problems = {entry.sha256: entry.problem for entry in entries(store)}
+    assert "not a plain file" in str(problems[64 * "f"])
+    assert remove(64 * "f", folder=store).is_gone

@@ -114,3 +114,18 @@ def test_no_verdict_and_no_threshold_is_written_into_the_store(bundle: Path, sto
     assert why_not(bundle) is None
     with pytest.raises(BundleError, match="never altered"):
         selection_bundle(path, [])
+
+
+def test_a_stranger_among_the_names_is_told_and_verify_ends_in_65(
+    bundle: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "install", str(bundle), "--name", "a"]) == 0
+    (store / "names" / "evil").symlink_to("/etc/hostname")
+    capsys.readouterr()
+    assert main(["models", "list"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("a ")
+    assert "evil: points to /etc/hostname" in err
+    assert main(["models", "verify", "--json"]) == 65
+    assert json_lines(capsys)[-1] == {"type": "summary", "checked": 1, "bad": 1}
+    assert main(["models", "verify", "a"]) == 0
