@@ -18,9 +18,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import models  # noqa: E402, F401 - puts ONNX Runtime's telemetry off before a verb imports it
 from pipeline.errors import EegscribeError  # noqa: E402 - after the environment is set
-from tools.command import running  # noqa: E402
-from tools.termination import tidy_at_sigterm  # noqa: E402
-from tools.verb_parser import VerbParser  # noqa: E402
+from tools.console.command import running  # noqa: E402
+from tools.console.termination import tidy_at_sigterm  # noqa: E402
+from tools.console.verb_parser import VerbParser  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = make_parser(named if named in VERBS else None)
         options = parser.parse_args(words)
         if options.version:
-            from tools.version import version_lines
+            from tools.console.version import version_lines
 
             print("\n".join(version_lines()))
             return 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.command import RESULTS, write_json
-from tools import machine
+from tools.host import machine
 
 BENCHES = {
     "latency": "sample pushed into LSL to message at a subscriber, beside two peers",

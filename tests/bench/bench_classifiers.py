@@ -28,7 +28,7 @@ from tests.bench.shrinkage_lda import fit_lda
 from tests.bench.tables import table
 from tests.given import recording
 from tools.calibration.calibrate import calibrate_ssvep
-from tools.layout import read_layout
+from tools.recordings.layout import read_layout
 from tools.training.classifier.course import read_trials
 from tools.training.classifier.fit import fit, score
 from tools.training.classifier.scores import area_under_curve, letters_right

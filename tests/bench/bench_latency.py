@@ -21,7 +21,7 @@ from tests.bench.headset import START_S, PushedStream, pushing
 from tests.bench.latency_blocks import Block, run_daemon, run_peer
 from tests.bench.peers import peer_versions, peers_python
 from tests.bench.tables import spread, spread_table, table
-from tools import machine
+from tools.host import machine
 
 OURS, PLAIN, MNE_LSL = "eegscribe", "pylsl loop", "MNE-LSL loop"
 SYSTEMS = (OURS, PLAIN, MNE_LSL)

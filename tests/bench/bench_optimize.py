@@ -17,10 +17,10 @@ import torch
 
 from tests.bench.command import RESULTS, bench_main
 from tests.bench.trained import GRU, trained
-from tools import machine
 from tools.compression.optimizing.asked import Asked
 from tools.compression.optimizing.optimize import Optimizing
 from tools.compression.optimizing.report import EAGER, SCRATCH, OptimizeReport, table, walk_lines
+from tools.host import machine
 
 MAX_DROP = 0.03
 SMALLER, FASTER, LESS_MEMORY = 10.0, 5.0, 4.0

@@ -20,10 +20,10 @@ from models.onnx_backend import OnnxModel, open_session
 from models.quantization.probe import Files, Probe
 from tests.bench.command import bench_main
 from tests.bench.tables import table
-from tools import machine
 from tools.compression.eager import EagerHop
 from tools.compression.quantizing.files import uniform
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
+from tools.host import machine
 
 NETWORKS = ((128, 1), (256, 3), (384, 2), (768, 5))
 FRAMES = (1, 5)

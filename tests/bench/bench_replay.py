@@ -23,7 +23,7 @@ from tests.bench.processes import ENVIRONMENT, REPO, Process, module
 from tests.bench.recordings import write_reference_recording
 from tests.bench.reference_bundle import RATE_HZ, write_reference
 from tests.bench.tables import spread, spread_table, table
-from tools import machine
+from tools.host import machine
 
 REACH = {20: 80.0, 200: 200.0}
 N_STREAMS = 128

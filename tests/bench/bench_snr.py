@@ -20,10 +20,10 @@ from runtime.simulation.synthesis import DEFAULT_SNR_DB, Session, SynthesisSetti
 from tests.bench.command import bench_main
 from tests.bench.tables import table
 from tests.oracle import Oracle
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 from tools.training.evaluation import GREEDY
 from tools.training.tasks import CORPUS
-from tools.transcribe import ErrorCount, count_errors, finals, sum_errors, transcript_of
+from tools.training.transcribe import ErrorCount, count_errors, finals, sum_errors, transcript_of
 
 FIRST_SEED = 7_000_000
 SNRS_DB = (-np.inf, -9.0, -7.0, -5.0, DEFAULT_SNR_DB, -1.0, 1.0, 3.0)

@@ -22,7 +22,7 @@ from tests.bench.processes import Process, daemon, free_endpoint, module, write_
 from tests.bench.simulated_speech import Language
 from tests.bench.subscriber import COLUMNS
 from tests.bench.tables import spread, spread_table
-from tools import machine
+from tools.host import machine
 
 N_FEATURES, N_DAYS = 512, 45
 N_WORDS = 20_000
@@ -35,7 +35,7 @@ BUDGET_MS = 100.0
 def write_speech(path: Path) -> int:
     """Write the bundle; return how many parameters its network has."""
     from models.families import build
-    from tools.speech_bundle import VOCABULARY, write_speech_bundle
+    from tools.packaging.speech_bundle import VOCABULARY, write_speech_bundle
 
     settings = {"n_inputs": N_FEATURES, "n_symbols": len(VOCABULARY), "n_days": N_DAYS, "day": 7}
     network: Any = build("speech-gru", settings, seed=0)

@@ -21,8 +21,8 @@ from tests.bench.tdca import Peer, read
 from tests.given import DATA, recording
 from tools.calibration.calibrate import Calibration, calibrate_ssvep
 from tools.calibration.report import figures_of
-from tools.labelled_trials import Recording, read_recording
-from tools.layout import SsvepLayout, read_layout
+from tools.recordings.labelled_trials import Recording, read_recording
+from tools.recordings.layout import SsvepLayout, read_layout
 
 N_RUNS = 3
 PEERS = {"TDCA": Peer(), "TDCA + notch": Peer(notch_hz=60.0)}

@@ -21,7 +21,7 @@ from tests.bench.processes import Process, daemon, free_endpoint, module
 from tests.bench.reference_bundle import write_reference
 from tests.bench.subscriber import COLUMNS, STAGES
 from tests.bench.tables import spread, spread_table
-from tools import machine
+from tools.host import machine
 
 N_STREAMS = 32
 HOP_MS = 200

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.processes import REPO
-from tools import machine
+from tools.host import machine
 
 RESULTS = REPO / "bench-results"
 

@@ -15,7 +15,7 @@ from tests.bench.peers import peers_python
 from tests.bench.processes import REPO, Process, daemon, free_endpoint, module, write_config
 from tests.bench.reference_bundle import RATE_HZ, write_reference
 from tests.bench.subscriber import COLUMNS, STAGES
-from tools import machine
+from tools.host import machine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from models.bundle import write_bundle
 from tools.compression.pruning.prunable import Prunable
 from tools.compression.quantizing.bundle import quantized_bundle
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from runtime.recordings.source import RecordingSource
 from tests.given import needs_data, recording
 from tools.calibration.calibrate import calibrate_ssvep
 from tools.calibration.report import figures_of
-from tools.labelled_trials import read_recording
-from tools.layout import SsvepLayout, read_layout
+from tools.recordings.labelled_trials import read_recording
+from tools.recordings.layout import SsvepLayout, read_layout
 
 
 @needs_data

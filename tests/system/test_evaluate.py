@@ -20,11 +20,11 @@ from runtime.simulation.synthesis import Session, SynthesisSettings, synthesise
 from tests.given import needs_data, recording
 from tests.ssvep_recordings import write_layout, write_session
 from tests.system.daemons import EEGSCRIBE, eegscribe
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 from tools.evaluation.evaluate import compared_rows, judged
 from tools.evaluation.passes.overlap import CORPUS, find_overlap
 from tools.evaluation.report.data import read_folder
-from tools.labelled_trials import read_whole
+from tools.recordings.labelled_trials import read_whole
 from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:

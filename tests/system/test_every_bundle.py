@@ -29,7 +29,7 @@ from tests.foreign_models import write_speech
 from tests.ssvep_recordings import write_layout, write_session
 from tests.system.daemons import eegscribe
 from tools.cli import VERBS, main
-from tools.digests import digests
+from tools.recordings.digests import digests
 from tools.verbs.simulate import write_xdf
 
 TEXTS = ("abet", "beat", "tab", "bate", "teab", "eat")

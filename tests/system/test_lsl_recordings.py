@@ -18,7 +18,7 @@ from tests.given import needs_data, recording
 from tests.recordings import noise, write_recording
 from tests.system.daemons import unique
 from tests.system.lsl_outlets import RATE_HZ, Headset, Stimuli, hear, lost, pull
-from tools.replay_lsl import offer_over_lsl
+from tools.playback.replay_lsl import offer_over_lsl
 
 pytestmark = pytest.mark.live
 

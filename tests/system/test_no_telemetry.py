@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.daemons import EEGSCRIBE
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from runtime.simulation.synthesis import synthesise
 from tests.recordings import noise, write_recording
 from tests.system.daemons import eegscribe, unique
 from tests.system.lsl_outlets import hear, lost
-from tools.demo_run import DEMO_BUNDLE
-from tools.digests import SIMULATED
-from tools.replay_lsl import offer_over_lsl
+from tools.demo.demo_run import DEMO_BUNDLE
+from tools.playback.replay_lsl import offer_over_lsl
+from tools.recordings.digests import SIMULATED
 from tools.training.data.corpus import read_corpus
 from tools.training.data.table import DataSettings
 from tools.verbs.simulate import write_xdf

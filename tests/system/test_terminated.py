@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WAITING = """
 import tempfile, time
-from tools.termination import tidy_at_sigterm
+from tools.console.termination import tidy_at_sigterm
 
 with tidy_at_sigterm(), tempfile.TemporaryDirectory(dir={folder!r}):
     print("there", flush=True)

@@ -11,7 +11,7 @@ from runtime.engine import open_engine
 from runtime.simulation.synthesis import synthesise
 from tools.cli import main
 from tools.language.pronunciation import VOCABULARY
-from tools.transcribe import finals, transcript_of
+from tools.training.transcribe import finals, transcript_of
 from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:

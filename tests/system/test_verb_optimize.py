@@ -23,7 +23,7 @@ from tools.cli import main
 from tools.compression.exam import Exam
 from tools.compression.optimizing.steps import Recoder
 from tools.compression.optimizing.walk import Step, Walker
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 from tools.training.tasks import UNSEEN
 from tools.verbs.simulate import write_xdf
 

@@ -15,7 +15,7 @@ from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tests.bundles import make_bundle
 from tools.cli import main
-from tools.transcribe import finals
+from tools.training.transcribe import finals
 from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from models.weights import unpack
 from runtime.engine import open_engine
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
 from tools.cli import main
-from tools.digests import text_digest
-from tools.transcribe import finals, transcript_of
+from tools.recordings.digests import text_digest
+from tools.training.transcribe import finals, transcript_of
 from tools.verbs.simulate import write_xdf
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from models.bundle import load_bundle
 from pipeline.spec import CtcDecoder, SelectionDecoder, SlidingWindow
 from runtime.engine import open_engine
-from tools import machine
 from tools.benchmarking.agreement import agreement, best_symbols
 from tools.benchmarking.backends import (
     COMPILED,
@@ -34,9 +33,10 @@ from tools.benchmarking.material import golden_material, recorded_material, simu
 from tools.benchmarking.racing import YARDSTICK, Fed, against, race
 from tools.benchmarking.results import Benched, Result, Row, blocks, spread
 from tools.compression.hop import Hop
-from tools.digests import digests, parts_of
+from tools.console.progress import progress
 from tools.evaluation.edits import edits, sizes
-from tools.progress import progress
+from tools.host import machine
+from tools.recordings.digests import digests, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

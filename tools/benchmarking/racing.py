@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools import machine
 from tools.benchmarking.results import Against
 from tools.compression.timing import ratio, time_blocks
+from tools.host import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

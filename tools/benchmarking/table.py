@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools import machine
 from tools.benchmarking.racing import is_disturbed
 from tools.evaluation.edits import ERROR_NAMES
+from tools.host import machine
 
 if TYPE_CHECKING:
     from tools.benchmarking.results import Against, Benched, Result, Row, Spread

@@ -12,8 +12,8 @@ from models.golden import GOLDEN, write_golden
 from models.manifest import ConfidenceFit, Evaluation, Manifest, ModelFile, Provenance, Tensor
 from models.speller_export import INPUT, OUTPUT, export_speller
 from models.speller_validation import fit_confidence, is_right
-from tools.command import now
-from tools.version import versions
+from tools.console.command import now
+from tools.console.version import versions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from models.speller_validation import (
 )
 from pipeline.errors import RecordingError
 from pipeline.spec import Band, EventWindow, PipelineSpec, SelectionDecoder
-from tools.labelled_trials import (
+from tools.recordings.labelled_trials import (
     available_samples,
     check_alike,
     choose_trials,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from models.speller_validation import Fit
-    from tools.labelled_trials import Recording, Trial
-    from tools.layout import SsvepLayout
+    from tools.recordings.labelled_trials import Recording, Trial
+    from tools.recordings.layout import SsvepLayout
 
 LONGEST_S = 1.0
 CHECKPOINT_S = 0.1

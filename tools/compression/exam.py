@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pipeline.spec import Settings
 from runtime.engine import open_engine
 from tools.compression.guard import UNSEEN_BOTH_WAYS, judge_loss, unseen_more
+from tools.console.progress import progress
 from tools.evaluation.baselines import best_constant
 from tools.evaluation.edits import edits, sizes
 from tools.evaluation.resampling import Interval, Resampling
-from tools.progress import progress
 from tools.training.listening import listen
 
 if TYPE_CHECKING:

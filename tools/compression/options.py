@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.console.bundle_argument import BUNDLE_HELP, bundle_argument
 from tools.packaging.output import check_out
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pipeline.spec import Settings, SlidingWindow
 from runtime.engine import open_engine
 from tools.compression.hop import hop_of
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
-from tools.progress import progress
+from tools.console.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -82,7 +82,7 @@ def evaluate(shelf: Shelf, decodings: Decodings, plan: Plan, *, progress: Progre
         shelf: the recordings.
         decodings: of the bundle.
         plan: what is asked for.
-        progress: as :func:`tools.progress.progress`.
+        progress: as :func:`tools.console.progress.progress`.
 
     Raises:
         RecordingError: no reference holds anything to compare.

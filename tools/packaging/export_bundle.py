@@ -14,11 +14,11 @@ from models.manifest import Evaluation, Manifest, Precision
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError
-from tools.command import command, now
+from tools.console.command import command, now
+from tools.console.version import versions
 from tools.packaging.graph_rewrites import Halving, Level, counted, halved, optimised
 from tools.packaging.real_windows import golden_windows
 from tools.packaging.same_output import TOLERANCES, Parity, ParityError, compare, outputs
-from tools.version import versions
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,9 @@ import msgspec
 from models.onnx_backend import OnnxModel, open_session
 from pipeline.errors import UsageError
 from runtime.whole_file import write_whole
-from tools.command import command
+from tools.console.command import command
+from tools.console.version import versions
 from tools.packaging.same_output import TOLERANCES, Parity, compare, outputs
-from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,11 @@ from models.onnx_seq2seq import OnnxStepper, open_step_session
 from pipeline.errors import BundleError, UsageError
 from pipeline.plain_text import shown
 from pipeline.spec import EventWindow
-from tools.command import command, now
+from tools.console.command import command, now
+from tools.console.version import versions
 from tools.packaging.foreign_model import Opened, RawModel, parity
 from tools.packaging.foreign_pipeline import window_samples
 from tools.packaging.foreign_step import make_step
-from tools.version import versions
 
 if TYPE_CHECKING:
     from pathlib import Path

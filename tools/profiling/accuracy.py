@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.spec import Settings
-from tools.digests import SIMULATED
 from tools.evaluation.edits import ERROR_NAMES
 from tools.evaluation.verdict import KEY
+from tools.recordings.digests import SIMULATED
 
 if TYPE_CHECKING:
     from models.manifest import Manifest

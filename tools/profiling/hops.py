@@ -24,8 +24,8 @@ from runtime.session import Arrival, Session
 from runtime.source import drain
 from runtime.transcript import new_session
 from runtime.wire.messages import encode
+from tools.host.resident import resident_bytes
 from tools.profiling.stages import StageClock
-from tools.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,13 +14,13 @@ from pipeline.errors import BundleError
 from runtime.engine import open_engine
 from tools.compression.hop import N_STEPS, Hop
 from tools.compression.timing import percentiles_ms, ratio, time_blocks
-from tools.footprint import measure_footprint
+from tools.console.progress import progress
+from tools.console.version import versions
+from tools.host.footprint import measure_footprint
 from tools.profiling.accuracy import accuracy_of
 from tools.profiling.bottleneck import find_bottleneck
 from tools.profiling.hops import replay_hops
 from tools.profiling.report import ModelProfile, Profile, Report, pipeline_profile
-from tools.progress import progress
-from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from pipeline.spec import Settings
-from tools.footprint import Footprint
+from tools.host.footprint import Footprint
 from tools.profiling.accuracy import Accuracy
 from tools.profiling.bottleneck import Bottleneck
 from tools.profiling.stages import OF_A_HOP

@@ -11,9 +11,9 @@ from models.bundle import write_bundle
 from models.manifest import FORMAT_VERSION, Manifest, Optimisation, Provenance
 from models.weights import EARLY, WEIGHTS, pack
 from runtime.bundle_language import LANGUAGE_MODEL, LEXICON, WORD_MODEL
-from tools.command import command, now
-from tools.digests import text_digest
-from tools.version import versions
+from tools.console.command import command, now
+from tools.console.version import versions
+from tools.recordings.digests import text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ import torch
 
 from pipeline.spec import Settings
 from runtime.whole_file import write_whole
-from tools.progress import progress
+from tools.console.progress import progress
 from tools.training import checkpoint
 from tools.training.diagnostics.diagnostics import make_observer
 from tools.training.fabric import Accelerator, launch, make_fabric

@@ -25,7 +25,7 @@ from tools.training.text_figures import (
     constant_errors,
     repeated_share,
 )
-from tools.transcribe import cer_interval, count_errors, right_pieces, sum_errors
+from tools.training.transcribe import cer_interval, count_errors, right_pieces, sum_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.spec import SlidingWindow
 from pipeline.values import Text
-from tools.transcribe import transcript_of
+from tools.training.transcribe import transcript_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.engine import open_engine
+from tools.console.progress import progress
 from tools.evaluation.figures.couples import aligned, counts_by_symbol
-from tools.progress import progress
 from tools.training import checkpoint
 from tools.training.bundle import Origin, write_trained
 from tools.training.evaluation import GREEDY, evaluate, read

@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.errors import RecordingError, UsageError
 from pipeline.spec import CtcDecoder
 from runtime.recordings.source import RecordingSource
-from tools.progress import progress
-from tools.signal import read_signal
+from tools.console.progress import progress
+from tools.recordings.signal import read_signal
 from tools.training.controls import phase_randomised
 from tools.training.data.bids import find_recordings
 from tools.training.data.cache import FilteredCache

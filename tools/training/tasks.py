@@ -12,7 +12,7 @@ import numpy as np
 
 from runtime.paradigm import ALPHABET, CHANNELS
 from runtime.simulation.synthesis import SynthesisSettings, synthesise
-from tools.digests import SIMULATED
+from tools.recordings.digests import SIMULATED
 from tools.training.data.examples import SimulatedExamples
 from tools.training.evaluation import HeldOut
 from tools.training.head import Heard, network_settings

@@ -8,12 +8,12 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from tools.transcribe import count_errors
+from tools.training.transcribe import count_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tools.transcribe import ErrorCount
+    from tools.training.transcribe import ErrorCount
 
 N_WORDS = 4
 N_CHARACTERS = 8

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import bundle_argument
-from tools.trials import parse_trials
+from tools.console.bundle_argument import bundle_argument
+from tools.console.trials import parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace

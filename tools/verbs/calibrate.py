@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RecordingError, UsageError
+from tools.console.progress import progress
+from tools.console.trials import check_trials, parse_trials
 from tools.packaging.output import check_writable
-from tools.progress import progress
-from tools.trials import check_trials, parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -56,8 +56,8 @@ def run(options: Namespace) -> int:
     from tools.calibration.bundle import write_calibration
     from tools.calibration.calibrate import N_SHUFFLES, calibrate_ssvep
     from tools.calibration.report import figures_of, report_lines
-    from tools.digests import digests, parts_of, told_simulated
-    from tools.layout import SsvepLayout, read_layout
+    from tools.recordings.digests import digests, parts_of, told_simulated
+    from tools.recordings.layout import SsvepLayout, read_layout
 
     check_writable(options.out)
     layout = read_layout(options.layout)
@@ -105,7 +105,7 @@ def _command(options: Namespace) -> str:
 
 def _read(path: Path, stimulus: str) -> Any:
     from runtime.recordings.source import RecordingSource
-    from tools.labelled_trials import read_recording
+    from tools.recordings.labelled_trials import read_recording
 
     return read_recording(RecordingSource(path), name=path.name, stimulus=stimulus)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import RecordingError, UsageError
-from tools.progress import progress
+from tools.console.progress import progress
 from tools.training.data.bids import find_recordings
 from tools.training.data.corpus import read_corpus
 from tools.training.data.cuts import cut_corpus

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from runtime.paradigm import fold_text
-from tools.bundle_argument import bundle_argument
+from tools.console.bundle_argument import bundle_argument
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tools.demo_run import Demo
+    from tools.demo.demo_run import Demo
 
 TEXT = "hello, i am typing with my mind. it is only a simulation."
 EXAMPLE = """example:
@@ -43,7 +43,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Run the verb."""
-    from tools.demo_run import DEMO_BUNDLE, Demo
+    from tools.demo.demo_run import DEMO_BUNDLE, Demo
 
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed: got {options.seed}, wanted 0 or more")

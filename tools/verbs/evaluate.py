@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
-from tools.progress import progress
-from tools.trials import parse_trials
+from tools.console.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.console.progress import progress
+from tools.console.trials import parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -94,7 +94,6 @@ def add_parser(verbs: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the verb."""
     from runtime.engine import parse_settings
-    from tools.digests import SIMULATED
     from tools.evaluation.edits import ERROR_NAMES
     from tools.evaluation.evaluate import Plan, evaluate
     from tools.evaluation.passes.batching import open_batching
@@ -103,6 +102,7 @@ def run(options: Namespace) -> int:
     from tools.evaluation.passes.shelf import Shelf
     from tools.evaluation.report.folder import check_folder
     from tools.evaluation.report.made_by import made_here
+    from tools.recordings.digests import SIMULATED
 
     _check(options)
     trials, decoder = parse_trials(options.trials), parse_settings(options.set)

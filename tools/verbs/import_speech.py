@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BundleError, RecordingError
-from tools.speech_bundle import write_speech_bundle
+from tools.packaging.speech_bundle import write_speech_bundle
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -18,8 +18,8 @@ from runtime.wire.curve import read_key_lines
 from runtime.wire.endpoints import parse_endpoint
 from runtime.wire.messages import EventMessage, Final, Health, Message, as_object, topic_of
 from runtime.wire.subscriber import Subscriber
-from tools.listen_view import Heard, draw, plain
-from tools.speech import Speech
+from tools.listener.speech import Speech
+from tools.listener.view import Heard, draw, plain
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.console.bundle_argument import BUNDLE_HELP, bundle_argument
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -13,15 +13,15 @@ from pipeline.errors import UsageError
 from pipeline.markers import PAUSE, RESUME
 from pipeline.spec import SelectionDecoder
 from runtime.wire.messages import Final, as_object, canonical, is_canonical, topic_of
-from tools.bundle_argument import BUNDLE_HELP, bundle_argument
-from tools.progress import progress
-from tools.trials import check_trials, count_trials, parse_trials
+from tools.console.bundle_argument import BUNDLE_HELP, bundle_argument
+from tools.console.progress import progress
+from tools.console.trials import check_trials, count_trials, parse_trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from runtime.wire.messages import Message
-    from tools.replay import Replay
+    from tools.playback.replay import Replay
 
 EXAMPLE = """examples:
   eegscribe replay session.xdf --bundle speller.eegb --json
@@ -79,7 +79,7 @@ def _speed(text: str | None) -> float | None:
 
 
 def _offer(options: Namespace, speed: float | None) -> int:
-    from tools.replay_lsl import offer_over_lsl
+    from tools.playback.replay_lsl import offer_over_lsl
 
     if options.trials is not None or options.set:
         raise UsageError("--through lsl: decodes nothing, wanted no --trials and no --set")
@@ -116,7 +116,7 @@ def _replay(options: Namespace, speed: float | None) -> int:
     from runtime.engine import open_engine, parse_settings
     from runtime.recordings.raw import RecordedRun
     from runtime.recordings.source import RecordingSource
-    from tools.replay import Replay
+    from tools.playback.replay import Replay
 
     trials = parse_trials(options.trials)
     engine = open_engine(

@@ -58,7 +58,7 @@ def contract_schema(contract: str) -> dict[str, Any]:
     if contract == "config":
         return _config()
     if contract == "layout":
-        from tools.layout import Layout
+        from tools.recordings.layout import Layout
 
         return _schema(Layout, "A speller's layout")
     from models.manifest import Manifest

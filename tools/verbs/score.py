@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RecordingError, UsageError
-from tools.progress import progress
+from tools.console.progress import progress
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -121,9 +121,9 @@ def _write(
     told: dict[str, Any],
     training: list[str] | None,
 ) -> None:
-    from tools.digests import digests
     from tools.evaluation.figures.frequency_groups import symbol_counts
     from tools.evaluation.report.scored import rows_of, write_scored
+    from tools.recordings.digests import digests
 
     files = [options.pairs, *(path for _, path in _named(options)), options.train_text]
     made_of = {

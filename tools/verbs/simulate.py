@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from runtime.simulation.synthesis import DEFAULT_SNR_DB, SynthesisSettings, synthesise
-from tools.progress import progress
+from tools.console.progress import progress
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -96,7 +96,7 @@ def run(options: Namespace) -> int:
 
 def _stream(options: Namespace, session: Session, settings: SynthesisSettings) -> float:
     from runtime.paradigm import CHANNELS
-    from tools.offer import offer
+    from tools.playback.offer import offer
 
     stamps_s = np.arange(len(session.samples)) / settings.rate_hz
     with progress("typing", total=len(session.samples)) as bar:

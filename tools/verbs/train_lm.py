@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.arpa import MAX_ORDER
 from pipeline.errors import RecordingError, UsageError
 from runtime.whole_file import write_whole
+from tools.console.progress import progress
 from tools.language.language_model import arpa_lines, clean_phrases
 from tools.language.lm_units import Characters, Words
-from tools.progress import progress
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -11,7 +11,6 @@ from models.bundle import load_bundle, write_bundle
 from models.manifest import Fallback
 from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError
-from tools.command import command
 from tools.compression.eager import eager_hop
 from tools.compression.optimizing.report import EAGER, RUNTIME, SCRATCH, Confirmation, Row
 from tools.compression.optimizing.steps import Recoder, rounded
@@ -19,7 +18,8 @@ from tools.compression.optimizing.verdict import refusal
 from tools.compression.optimizing.walk import INT8, PRUNED, TRAINED
 from tools.compression.race import race
 from tools.compression.sizes import model_bytes
-from tools.footprint import measure_footprint
+from tools.console.command import command
+from tools.host.footprint import measure_footprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from tools.compression.guard import Loss
 from tools.compression.optimizing.walk import Step, Walk
 from tools.compression.pruning.table import bought_said
 from tools.compression.race import Speed
-from tools.footprint import Footprint
+from tools.host.footprint import Footprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ import msgspec
 from models.golden import GOLDEN
 from models.manifest import Evaluation, Manifest, Optimisation
 from models.weights import EARLY, WEIGHTS, pack
-from tools.command import command, now
+from tools.console.command import command, now
+from tools.console.version import versions
 from tools.training.bundle import PACKAGES
 from tools.training.heads import head_of
-from tools.version import versions
 
 if TYPE_CHECKING:
     from models.bundle import Bundle

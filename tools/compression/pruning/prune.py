@@ -28,7 +28,7 @@ from tools.compression.pruning.structured import n_parameters, parse_amounts, re
 from tools.compression.pruning.table import Line, PruneReport
 from tools.compression.race import race, windows_of
 from tools.compression.sizes import model_bytes, packed_bytes
-from tools.digests import text_digest
+from tools.recordings.digests import text_digest
 from tools.training import checkpoint
 
 if TYPE_CHECKING:

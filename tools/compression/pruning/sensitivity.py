@@ -16,7 +16,7 @@ import torch
 from pipeline.spec import Settings
 from runtime.whole_file import write_whole
 from tools.compression.pruning.structured import choose, deafen
-from tools.progress import progress
+from tools.console.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch.nn import functional
 
-from tools.progress import progress as progress_bar
+from tools.console.progress import progress as progress_bar
 from tools.training.fabric import make_fabric
 from tools.training.heads import head_of
 from tools.training.learner import CtcLearner

@@ -12,8 +12,8 @@ from models.manifest import Evaluation, Manifest, Optimisation
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
 from models.weights import EARLY, WEIGHTS
-from tools.command import command, now
-from tools.version import versions
+from tools.console.command import command, now
+from tools.console.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

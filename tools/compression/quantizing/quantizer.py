@@ -15,7 +15,7 @@ from tools.compression.quantizing.files import (
     quantized_files,
     uniform,
 )
-from tools.progress import progress
+from tools.console.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.spec import Settings
-from tools.digests import text_digest
 from tools.evaluation.figures.confusion import Confusion, confusion
 from tools.evaluation.figures.decisions import decisions
 from tools.evaluation.figures.frequency_groups import (
@@ -16,6 +15,7 @@ from tools.evaluation.figures.frequency_groups import (
 from tools.evaluation.figures.hard_examples import HardExamples, hard_examples
 from tools.evaluation.figures.operating_points import OperatingPoints, operating_points
 from tools.evaluation.pairs import normalise
+from tools.recordings.digests import text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,10 +17,10 @@ from runtime.recordings.source import RecordingSource
 from tools.calibration.bundle import write_calibration
 from tools.calibration.calibrate import calibrate_ssvep
 from tools.calibration.report import figures_of
-from tools.digests import sha256_of
 from tools.evaluation.passes.control_inputs import phases_like
-from tools.labelled_trials import read_recording
-from tools.layout import SsvepLayout, read_layout
+from tools.recordings.digests import sha256_of
+from tools.recordings.labelled_trials import read_recording
+from tools.recordings.layout import SsvepLayout, read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

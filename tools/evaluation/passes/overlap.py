@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import RecordingError
-from tools.digests import sha256_of, text_digest
+from tools.recordings.digests import sha256_of, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,12 +19,12 @@ from runtime.config import PAUSE_MARKER, RESUME_MARKER
 from runtime.engine import check_fit
 from runtime.recordings.source import RecordingSource
 from runtime.source import drain
-from tools.digests import sample_digests
-from tools.labelled_trials import find_trials
+from tools.console.trials import check_trials
+from tools.recordings.digests import sample_digests
+from tools.recordings.labelled_trials import find_trials
 from tools.training.data.bids import events_path, read_events
 from tools.training.data.corpus import content_digest, who_of
 from tools.training.data.labelled_text import find_spans
-from tools.trials import check_trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from tools.command import now
-from tools.machine import cpu_model, n_cores
-from tools.version import versions
+from tools.console.command import now
+from tools.console.version import versions
+from tools.host.machine import cpu_model, n_cores
 
 LIBRARIES = ("eegscribe", "numpy", "scipy", "jiwer", "sacrebleu", "rapidfuzz")
 

@@ -15,10 +15,10 @@ from models.export_classifier import export_classifier
 from models.golden import GOLDEN, write_golden
 from models.manifest import Evaluation
 from pipeline.errors import RecordingError
-from tools.digests import digests, parts_of
-from tools.labelled_trials import check_alike, read_recording, read_whole
-from tools.layout import P300Layout, read_layout
-from tools.progress import progress
+from tools.console.progress import progress
+from tools.recordings.digests import digests, parts_of
+from tools.recordings.labelled_trials import check_alike, read_recording, read_whole
+from tools.recordings.layout import P300Layout, read_layout
 from tools.training import checkpoint
 from tools.training.bundle import Origin, write_trained
 from tools.training.classifier.fit import fit, held_out_scores, trial_spec
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from models.classifier import Classifier
     from pipeline.spec import PipelineSpec
-    from tools.layout import Layout
+    from tools.recordings.layout import Layout
     from tools.training.recipe import Recipe
 
 N_GOLDEN = 4

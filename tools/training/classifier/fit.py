@@ -15,7 +15,7 @@ from models.families import build, network_class
 from pipeline.design_band import design
 from pipeline.errors import UsageError
 from pipeline.spec import EventWindow, PipelineSpec, SelectionDecoder
-from tools.layout import P300Layout, SsvepLayout
+from tools.recordings.layout import P300Layout, SsvepLayout
 from tools.training.classifier.learner import ClassifierLearner, TrialExamples
 from tools.training.classifier.learner import ClassifierSettings as LearnerSettings
 from tools.training.head import Heard, network_settings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tools.layout import Layout
+    from tools.recordings.layout import Layout
     from tools.training.data.trial_windows import TrialWindows
     from tools.training.metrics import Row
     from tools.training.observer import Observer

@@ -16,8 +16,8 @@ import numpy as np
 
 from pipeline.errors import RecordingError
 from runtime.recordings.source import RecordingSource
-from tools.digests import digests, parts_of, told_simulated
-from tools.signal import read_signal
+from tools.recordings.digests import digests, parts_of, told_simulated
+from tools.recordings.signal import read_signal
 from tools.training.data.bids import entities, events_path, find_recordings, read_events
 from tools.training.data.labelled_text import find_spans
 from tools.training.data.problems import Problems
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.values import Samples
-    from tools.signal import Signal
+    from tools.recordings.signal import Signal
     from tools.training.data.labelled_text import FoundSpans, TextSpan
     from tools.training.data.settings import DataSettings
 

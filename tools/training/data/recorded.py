@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.filters import FilterChain
 from runtime.recordings.source import RecordingSource
-from tools.signal import read_signal
+from tools.recordings.signal import read_signal
 from tools.training.data.augment import Augmentation, augment
 from tools.training.data.example import Example
 from tools.training.data.examples import RecordedExamples

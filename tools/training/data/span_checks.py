@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.values import Samples
-    from tools.signal import Signal
+    from tools.recordings.signal import Signal
     from tools.training.data.labelled_text import TextSpan
     from tools.training.data.settings import DataSettings
 

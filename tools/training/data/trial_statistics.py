@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import RecordingError
 from pipeline.markers import TRIAL_START
 from runtime.recordings.source import RecordingSource
-from tools.labelled_trials import find_trials
-from tools.signal import read_signal
+from tools.recordings.labelled_trials import find_trials
+from tools.recordings.signal import read_signal
 from tools.training.data.bids import find_recordings
 from tools.training.data.corpus import who_of
 from tools.training.data.problems import Problems

@@ -15,7 +15,7 @@ from pipeline.errors import RecordingError
 from pipeline.filters import FilterChain
 from pipeline.markers import TRIAL_START, split_marker
 from pipeline.spec import EventWindow
-from tools.labelled_trials import cut_windows
+from tools.recordings.labelled_trials import cut_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.spec import PipelineSpec
-    from tools.labelled_trials import Recording, Whole
+    from tools.recordings.labelled_trials import Recording, Whole
 
 STIMULUS = "stim"
 

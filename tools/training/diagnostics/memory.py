@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tools import resident
+from tools.host import resident
 
 
 def resident_bytes(device: torch.device) -> int:

@@ -10,8 +10,8 @@ from runtime.recordings.source import RecordingSource
 from tests.ssvep_recordings import SYMBOLS, write_layout, write_session
 from tools.calibration.calibrate import Calibration, calibrate_ssvep
 from tools.calibration.report import figures_of, finding_of, report_lines
-from tools.labelled_trials import Recording, read_recording
-from tools.layout import SsvepLayout, read_layout
+from tools.recordings.labelled_trials import Recording, read_recording
+from tools.recordings.layout import SsvepLayout, read_layout
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tests.report_rows import row
-from tools.digests import text_digest
 from tools.evaluation.evaluate import compared_rows, judged
 from tools.evaluation.passes.overlap import CORPUS, Overlap
 from tools.evaluation.passes.passes import LEAST_TEXTS, LEAST_TRIALS, with_sessions
 from tools.evaluation.rates import by_decoding, by_recording, pace, transfer_rate
 from tools.evaluation.resampling import Interval
 from tools.evaluation.rows import Row
+from tools.recordings.digests import text_digest
 
 UNSEEN = CORPUS.with_name("everyday_test.txt").read_text().splitlines()[:45]
 NOTHING = Overlap(None, {}, frozenset())

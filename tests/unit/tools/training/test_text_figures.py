@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from tools.training.text_figures import best_constant, constant_errors, repeated_share
-from tools.transcribe import sum_errors
+from tools.training.transcribe import sum_errors
 
 
 def test_repeats_are_counted_within_a_text_only() -> None:

@@ -55,7 +55,7 @@ def test_an_unknown_contract_is_wrong_usage(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_type_nobody_has_said_how_to_write_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = msgspec.defstruct("Layout", [("arithmetic", Context)])
-    monkeypatch.setattr("tools.layout.Layout", odd)
+    monkeypatch.setattr("tools.recordings.layout.Layout", odd)
     with pytest.raises(TypeError, match="Context: WRITTEN_AS lacks it"):
         contract_schema("layout")
 

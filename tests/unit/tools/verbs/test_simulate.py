@@ -44,7 +44,7 @@ def test_writes_what_was_synthesised(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_at_minus_infinity_the_text_leaves_no_trace(tmp_path: Path) -> None:
     from runtime.recordings.source import RecordingSource
-    from tools.signal import read_signal
+    from tools.recordings.signal import read_signal
     from tools.training.data.labelled_text import find_spans
 
     found = []

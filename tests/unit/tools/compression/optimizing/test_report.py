@@ -18,7 +18,7 @@ from tools.compression.optimizing.report import (
     walk_lines,
 )
 from tools.compression.optimizing.walk import Step, Walk
-from tools.footprint import Footprint
+from tools.host.footprint import Footprint
 
 
 def row(name: str, size: int, ratio: float) -> Row:

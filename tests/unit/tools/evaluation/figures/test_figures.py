@@ -4,10 +4,10 @@ import msgspec
 from hypothesis import given, settings
 
 from tests.report_rows import row, selections
-from tools.digests import text_digest
 from tools.evaluation.figures.figures import Figures, figures, trained_counts
 from tools.evaluation.passes.overlap import Overlap
 from tools.evaluation.rows import Row
+from tools.recordings.digests import text_digest
 
 
 @settings(max_examples=20)

@@ -15,7 +15,7 @@ from tests.reels import reel
 from tools.evaluation.passes.decoding import _Texts, decode, place
 from tools.evaluation.passes.reel import Item
 from tools.evaluation.passes.speed import Speed
-from tools.transcribe import finals, transcript_of
+from tools.training.transcribe import finals, transcript_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ import pytest
 from models.manifest import Provenance
 from pipeline.errors import RecordingError
 from tests.reels import reel
-from tools.digests import digests, parts_of, sample_digests, sha256_of, text_digest
 from tools.evaluation.passes.overlap import CORPUS, find_overlap, read_texts
 from tools.evaluation.passes.reel import Item
+from tools.recordings.digests import digests, parts_of, sample_digests, sha256_of, text_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from runtime.engine import Engine, open_engine
 from tests.bundles import ctc_spec, make_bundle, selection_spec, seq2seq_spec
 from tests.recordings import noise, trial_markers, write_recording
 from tests.text_recordings import simulated, write_bids
-from tools.demo_run import DEMO_BUNDLE
+from tools.demo.demo_run import DEMO_BUNDLE
 from tools.evaluation.passes.reel import Item, read_reel
 from tools.evaluation.passes.shelf import Shelf
 

@@ -11,7 +11,7 @@ from models.families import build
 from pipeline.errors import UsageError
 from tests.ssvep_recordings import write_layout
 from tests.unit.tools.training.p300_session import write_p300_layout, write_p300_session
-from tools.layout import read_layout
+from tools.recordings.layout import read_layout
 from tools.training.classifier.course import read_trials
 from tools.training.classifier.fit import fit, held_out_scores, is_classifier, shape_of, trial_spec
 from tools.training.classifier.scores import area_under_curve, figures_of, folds_of, letters_right

@@ -9,7 +9,7 @@ from pipeline.values import Marker
 from runtime.recordings.source import RecordingSource
 from runtime.simulation.source import SimulatedSource
 from runtime.simulation.synthesis import synthesise
-from tools.signal import read_signal
+from tools.recordings.signal import read_signal
 from tools.training.data.labelled_text import (
     FOREVER,
     FoundSpans,

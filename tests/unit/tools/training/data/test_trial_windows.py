@@ -11,8 +11,8 @@ from pipeline.filters import FilterChain
 from runtime.recordings.source import RecordingSource
 from tests.ssvep_recordings import SYMBOLS, write_layout, write_session
 from tests.unit.tools.training.p300_session import write_p300_layout, write_p300_session
-from tools.labelled_trials import Whole, read_recording, read_whole
-from tools.layout import read_layout
+from tools.recordings.labelled_trials import Whole, read_recording, read_whole
+from tools.recordings.layout import read_layout
 from tools.training.classifier.fit import trial_spec
 from tools.training.data.trial_windows import stimulus_windows, symbol_windows
 from tools.training.recipe import read_recipe

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from tools import resident
+from tools.host import resident
 from tools.training.diagnostics import memory
 
 CPU = torch.device("cpu")

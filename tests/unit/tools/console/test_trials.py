@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from tools.trials import check_trials, count_trials, parse_trials
+from tools.console.trials import check_trials, count_trials, parse_trials
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pipeline.values import Marker
 from runtime.recordings.source import RecordingSource
 from tests.ssvep_recordings import SYMBOLS, TRIAL_SAMPLES, write_session
 from tools.calibration.calibrate import PASS_THROUGH
-from tools.labelled_trials import (
+from tools.recordings.labelled_trials import (
     Recording,
     Trial,
     check_alike,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from runtime.wire.messages import Final
 from tests.messages import make_final
-from tools.speech import PAUSE_S, Speech, corrected
+from tools.listener.speech import PAUSE_S, Speech, corrected
 
 
 def final(transcript: str, text: str, *, delete: int = 0) -> Final:

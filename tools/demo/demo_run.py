@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 START_WITHIN_S = 30.0
 SETTLE_S = 15.0
-DEMO_BUNDLE = Path(__file__).parent / "demo" / "demo.eegb"
+DEMO_BUNDLE = Path(__file__).parent / "demo.eegb"
 
 
 class DemoError(EegscribeError):

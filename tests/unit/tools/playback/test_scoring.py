@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.values import Event, Marker, Text
-from tools.scoring import Truth, score
-from tools.trials import parse_trials
+from tools.console.trials import parse_trials
+from tools.playback.scoring import Truth, score
 
 
 def final(symbol: str, first: int, stop: int) -> Text:

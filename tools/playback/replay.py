@@ -13,7 +13,7 @@ from runtime.session import Arrival, Session
 from runtime.source import drain
 from runtime.transcript import new_session
 from runtime.wire.messages import Final, Message, Partial
-from tools.scoring import Truth, score
+from tools.playback.scoring import Truth, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

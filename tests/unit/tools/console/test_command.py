@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tools.command import command, running
+from tools.console.command import command, running
 
 
 def test_the_words_that_run_are_told_as_a_shell_takes_them() -> None:

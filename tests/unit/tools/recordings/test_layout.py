@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RecordingError
 from tests.given import needs_data, recording
-from tools.layout import P300Layout, SsvepLayout, parse_layout, read_layout
+from tools.recordings.layout import P300Layout, SsvepLayout, parse_layout, read_layout
 
 KEYS = [
     {"symbol": "A", "frequency_hz": 8, "phase_rad_over_pi": 0.0},

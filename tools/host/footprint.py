@@ -1,6 +1,6 @@
 """What a bundle takes of a process that does nothing else but open and run it.
 
-``python -m tools.footprint B.eegb engine|model|torch`` prints the figures as JSON. Each form
+``python -m tools.host.footprint B.eegb engine|model|torch`` prints the figures as JSON. Each form
 has a process of its own: in the one that asks, torch and all that was measured before would count
 too. ``engine`` opens it as a daemon does, language model and all; ``model`` the files that run
 alone, and ``torch`` the network by its weights, to be compared with each other.
@@ -40,10 +40,10 @@ def measure_footprint(bundle: Path, form: Form = "engine") -> Footprint:
     Raises:
         EegscribeError: that process fails.
     """
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     ended = subprocess.run(  # noqa: S603 - this module, and a bundle by its path
-        [sys.executable, "-m", "tools.footprint", str(bundle), form],
+        [sys.executable, "-m", "tools.host.footprint", str(bundle), form],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -82,7 +82,7 @@ def _opened(path: Path, form: Form) -> Timed:
 def _main(path: Path, form: Form) -> None:
     from models.bundle import load_bundle
     from models.golden import read_windows
-    from tools.resident import peak_bytes, resident_bytes
+    from tools.host.resident import peak_bytes, resident_bytes
 
     imports = resident_bytes()
     runs = _opened(path, form)

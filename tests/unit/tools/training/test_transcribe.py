@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.values import Text
-from tools.transcribe import (
+from tools.training.transcribe import (
     ErrorCount,
     cer_interval,
     count_errors,

@@ -10,7 +10,7 @@ from pipeline.errors import RecordingError
 from pipeline.markers import is_truth
 from runtime.montage import make_montage
 from runtime.recordings.source import read_recording
-from tools.offer import Sent, offer
+from tools.playback.offer import Sent, offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

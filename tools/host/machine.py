@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.command import now
-from tools.version import versions
+from tools.console.command import now
+from tools.console.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,11 +15,11 @@ from pipeline.errors import UsageError
 from pipeline.lexicon import read_lexicon
 from pipeline.spec import Band, CtcDecoder, Normalise, PipelineSpec, SlidingWindow
 from runtime.bundle_language import LEXICON, WORD_MODEL
-from tools.command import command, now
+from tools.console.command import command, now
+from tools.console.version import versions
 from tools.language.pronunciation import VOCABULARY
 from tools.training.bundle import PACKAGES
 from tools.training.ctc_head import CtcHead
-from tools.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

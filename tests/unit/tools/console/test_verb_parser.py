@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tools.verb_parser import VerbParser
+from tools.console.verb_parser import VerbParser
 
 
 def parser() -> VerbParser:

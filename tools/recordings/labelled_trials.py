@@ -16,7 +16,7 @@ from pipeline.chain import SETTLE_S, TAINTING
 from pipeline.errors import RecordingError
 from pipeline.filters import FilterChain
 from pipeline.markers import TRIAL_END, TRIAL_START, split_marker
-from tools.signal import read_signal
+from tools.recordings.signal import read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

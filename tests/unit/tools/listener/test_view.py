@@ -20,7 +20,7 @@ from runtime.wire.messages import (
     Rates,
     Spread,
 )
-from tools.listen_view import WHY, Heard, draw, plain
+from tools.listener.view import WHY, Heard, draw, plain
 
 ENVELOPE: dict[str, Any] = {"stream": "s", "session": "t", "seq": 0, "host_ns": 0}
 BODY: dict[str, Any] = {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import mmap
 
-from tools import resident
+from tools.host import resident
 
 SIZE = 1 << 26
 

@@ -1,0 +1,1 @@
+"""A simulated person typing, and the bundle that reads them."""

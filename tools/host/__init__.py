@@ -1,0 +1,1 @@
+"""The machine that figures were taken on, and the memory that a process holds there."""

@@ -1,0 +1,1 @@
+"""What `listen` shows of messages, and what it lets be spoken."""
