@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_FILES = 64
 MAX_BYTES = 2 << 30
+MAX_MANIFEST_BYTES = 64 << 20
 MANIFEST = "manifest.json"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -81,6 +82,9 @@ def _load(path: Path, pinned_sha256: str | None) -> tuple[Bundle, bytes]:
     if MANIFEST not in raw:
         raise BundleError(f"{where}: no {MANIFEST} in it, wanted a bundle")
     manifest_bytes = raw.pop(MANIFEST)
+    if len(manifest_bytes) > MAX_MANIFEST_BYTES:
+        size = f"{len(manifest_bytes)} bytes, wanted at most {MAX_MANIFEST_BYTES >> 20} MiB"
+        raise BundleError(f"{where}/{MANIFEST}: {size}")
     sha256 = hashlib.sha256(manifest_bytes).hexdigest()
     if pinned_sha256 is not None and sha256 != pinned_sha256.lower():
         raise BundleError(f"{where}: digest {sha256[:12]}… is not the pinned {pinned_sha256[:12]}…")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.bundle import Bundle
-    from models.manifest import Precision
     from models.model import Model
+    from models.tolerances import Precision
     from pipeline.seq2seq import Stepper
 
 GOLDEN = "golden.npz"

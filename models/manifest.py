@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from models.tolerances import Precision, check_tolerance
 from pipeline.decoder_ranges import check_decoder, check_overlap, check_search
 from pipeline.design_band import is_stable
 from pipeline.errors import BundleError
@@ -30,7 +31,6 @@ from pipeline.spec import (
 FORMAT_VERSION = 1
 
 Shape = tuple[int, ...]
-Precision = Literal["float32", "float16", "int8", "int4", "mixed"]
 
 
 class FileEntry(Settings, frozen=True, kw_only=True):
@@ -67,6 +67,9 @@ class ModelFile(Settings, frozen=True, kw_only=True):
     golden_tolerance: float = 1e-4
     """Largest difference from the golden outputs; below 16 bit the share of other best symbols."""
 
+    def __post_init__(self) -> None:
+        check_tolerance(self.golden_tolerance, self.precision)
+
 
 class StepFile(Settings, frozen=True, kw_only=True):
     """The step decoder of a ``seq2seq`` head: one symbol a call, for ``n_rows`` hypotheses at once.
@@ -86,6 +89,9 @@ class StepFile(Settings, frozen=True, kw_only=True):
     cache: tuple[StatePair, ...]
     precision: Precision = "float32"
     golden_tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_tolerance(self.golden_tolerance, self.precision)
 
 
 class NetworkOrigin(Settings, frozen=True, kw_only=True):

@@ -190,7 +190,6 @@ def seq2seq_encoder(*, threshold_uv: float = 14.0) -> tuple[bytes, ModelFile]:
     file = ModelFile(
         input=Tensor(name="samples", shape=(1, 120, n_channels)),
         output=Tensor(name="memory", shape=(1, 12, n_symbols)),
-        golden_tolerance=1e-3,
     )
     return _save(graph), file
 

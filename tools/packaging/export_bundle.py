@@ -10,9 +10,10 @@ import msgspec
 
 from models.bundle import Bundle
 from models.golden import GOLDEN, draw_tokens, run_steps, write_golden
-from models.manifest import Evaluation, Manifest, Precision
+from models.manifest import Evaluation, Manifest
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
+from models.tolerances import LOOSEST, Precision
 from pipeline.errors import BundleError
 from tools.console.command import command, now
 from tools.console.version import versions
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 N_STEP_WINDOWS = 4
 N_STEPS = 12
-GOLDEN_TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
 PACKAGES = ("eegscribe", "onnx", "onnxruntime-gpu", "onnxruntime")
 README = """
 ## Exported
@@ -117,13 +117,13 @@ def _manifest(
     parent: Bundle, files: dict[str, bytes], paths: list[str], precision: Precision, name: str
 ) -> Manifest:
     before = parent.manifest
-    tolerance = max(before.model.golden_tolerance, GOLDEN_TOLERANCES[precision])
+    tolerance = max(before.model.golden_tolerance, LOOSEST[precision])
     step = before.step
     if step is not None:
         step = msgspec.structs.replace(
             step,
             precision=precision,
-            golden_tolerance=max(step.golden_tolerance, GOLDEN_TOLERANCES[precision]),
+            golden_tolerance=max(step.golden_tolerance, LOOSEST[precision]),
         )
     return msgspec.structs.replace(
         before,

@@ -11,10 +11,11 @@ import numpy as np
 
 from models.bundle import Bundle, write_bundle
 from models.golden import GOLDEN, draw_tokens, run_steps, run_windows, write_golden
-from models.manifest import FORMAT_VERSION, Manifest, ModelFile, Optimisation, Precision, Provenance
+from models.manifest import FORMAT_VERSION, Manifest, ModelFile, Optimisation, Provenance
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_layout import SINGLE, Foreign, Kind, fix_shapes, wrap
 from models.onnx_seq2seq import OnnxStepper, open_step_session
+from models.tolerances import LOOSEST, Precision
 from pipeline.errors import BundleError, UsageError
 from pipeline.plain_text import shown
 from pipeline.spec import EventWindow
@@ -114,7 +115,7 @@ def import_model(
     _check_columns(raw, spec, foreign, origin.file)
     file = wrap(fixed, foreign, raw.shapes)
     precision = _precision(fixed)
-    tolerance = {"float32": 1e-4, "float16": 1e-2}.get(precision, 0.01)
+    tolerance = LOOSEST[precision]
     file = msgspec.structs.replace(file, precision=precision, golden_tolerance=tolerance)
     files = {file.path: fixed.SerializeToString()}
     manifest = _manifest(opened, spec, file, origin=origin, name=name)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.manifest import Precision
     from models.model import Model
+    from models.tolerances import Precision
 
 Array = Any
 PARITY = {"float16": 5e-2}  # two graphs of 16 bit round at other places

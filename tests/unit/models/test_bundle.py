@@ -371,6 +371,12 @@ def test_golden_vectors_that_claim_more_than_they_hold_are_refused(
         check_golden(load_bundle(folder), model)
 
 
+def test_a_manifest_has_a_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.bundle.MAX_MANIFEST_BYTES", 100)
+    with pytest.raises(BundleError, match=r"manifest.json: \d+ bytes, wanted at most"):
+        load_bundle(folder)
+
+
 def test_golden_vectors_have_a_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.golden.MAX_GOLDEN_BYTES", 100)
     bundle = load_bundle(folder)

@@ -11,6 +11,7 @@ from models.golden import GOLDEN, draw_tokens, read_windows, run_steps, run_wind
 from models.manifest import Evaluation, Manifest, Optimisation
 from models.onnx_backend import OnnxModel, open_session
 from models.onnx_seq2seq import OnnxStepper, open_step_session
+from models.tolerances import LOOSEST
 from models.weights import EARLY, WEIGHTS
 from tools.console.command import command, now
 from tools.console.version import versions
@@ -18,12 +19,10 @@ from tools.console.version import versions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from models.manifest import Precision
     from models.quantization.probe import Files
     from models.quantization.product import Bits
+    from models.tolerances import Precision
 
-OTHERS = 0.01
-"""Share of frames whose best symbol may be another where the golden vectors are replayed."""
 
 N_GOLDEN_STEPS = 8
 
@@ -73,8 +72,8 @@ def quantized_bundle(
         before,
         name=name,
         created=now(),
-        model=replace(before.model, precision=precision, golden_tolerance=OTHERS),
-        step=step and replace(step, precision=precision, golden_tolerance=OTHERS),
+        model=replace(before.model, precision=precision, golden_tolerance=LOOSEST[precision]),
+        step=step and replace(step, precision=precision, golden_tolerance=LOOSEST[precision]),
         network=None,
         confidence=None,
         evaluation=Evaluation(),
