@@ -21,7 +21,7 @@ from models.weights import WEIGHTS
 from pipeline.errors import BundleError, UsageError
 from pipeline.spec import SlidingWindow
 from runtime.whole_file import write_whole
-from tools.compression.ground import TaskGround, held_out_of, recorded_ground
+from tools.compression.ground import recorded_ground
 from tools.compression.optimizing.choice import NothingFitsError, front, kept_of, pick
 from tools.compression.optimizing.confirm import Confirming
 from tools.compression.optimizing.report import OptimizeReport
@@ -71,7 +71,7 @@ class Optimizing:
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for everything in the recordings that is left out."""
-        return self.prunable.task.problems if self.prunable else ()
+        return self.prunable.lessons.problems if self.prunable else ()
 
     def run(self, *, on_walk: Callable[[Walk], None] = lambda _walk: None) -> OptimizeReport:
         """Search, pick, confirm, and write the bundle where it was confirmed."""
@@ -127,9 +127,7 @@ class Optimizing:
     def _ground(self) -> Ground:
         """Return what the bundle is measured on."""
         if self.prunable is not None and not (self.is_simulated and self.asked.paths):
-            task = self.prunable.task
-            held_out = held_out_of(task, n_texts=self.asked.n_texts)
-            return TaskGround(self.asked.bundle, self.parent, task, held_out)
+            return self.prunable.lessons.ground(n_texts=self.asked.n_texts)
         if not self.asked.paths:
             raise BundleError(
                 f"{self.parent.manifest.name}: was not trained here on the simulated person, or"
@@ -140,7 +138,7 @@ class Optimizing:
     def _check_identity(self) -> None:
         """Refuse to go on with a search of something else."""
         asked = self.asked
-        trained_on = self.prunable.task.data if self.prunable else {}
+        trained_on = self.prunable.lessons.data if self.prunable else {}
         data = (trained_on, [str(path) for path in asked.paths])
         what = (asked.max_drop, asked.n_steps, asked.rate, asked.n_texts, asked.n_blocks)
         identity = msgspec.json.encode((self.parent.sha256, data, what, asked.n_windows))

@@ -21,6 +21,7 @@ from pipeline.spec import SlidingWindow
 from tools.compression.eager import eager_hop
 from tools.compression.ground import GoldenGround, TaskGround, held_out_of, recorded_ground
 from tools.compression.pruning.asked import check_writes, recipe_of, task_of
+from tools.compression.pruning.lessons import TextLessons
 from tools.compression.pruning.tuning import Tuner
 from tools.compression.quantizing.bundle import quantized_bundle
 from tools.compression.quantizing.files import check_float
@@ -216,7 +217,8 @@ class Quantizing:
                 " made by train"
             )
         plain = {f"int{bits}, static": self.quantizer.static(bits)}
-        tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
+        lessons = TextLessons(asked.bundle, self.parent, self.task)
+        tuner = Tuner(self.recipe, lessons, self.folder, teacher=self.network)
         training = self.recipe.training
         files, how = rounded_files(
             tuner,
