@@ -28,7 +28,8 @@ from tools.compression.optimizing.report import OptimizeReport
 from tools.compression.optimizing.search import search
 from tools.compression.optimizing.walk import Limits, Stored, Walker
 from tools.compression.pruning.prunable import Prunable
-from tools.compression.pruning.units import kinds_of
+from tools.compression.pruning.trial_lessons import learnt_of
+from tools.compression.pruning.units import is_known, kinds_of
 from tools.compression.sizes import model_bytes
 from tools.training.tasks import is_of_simulated_person
 
@@ -110,10 +111,16 @@ class Optimizing:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prunable(self) -> Prunable | None:
-        """Return what was trained here as it may be pruned, None of any other."""
+        """Return what was trained here as it may be pruned, None of any other.
+
+        What selects is only where some of what it learnt from is given.
+        """
         asked, parent = self.asked, self.parent
+        recipe = parent.manifest.provenance.recipe
+        if not (recipe and WEIGHTS in parent.files):
+            return None
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
-        if not (parent.manifest.provenance.recipe and is_text and WEIGHTS in parent.files):
+        if not is_text and not (is_known(recipe["family"]) and learnt_of(parent, asked.paths)):
             return None
         return Prunable(
             asked.bundle,

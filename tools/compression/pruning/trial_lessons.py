@@ -181,9 +181,16 @@ class TrialLessons:
 
 
 def learnt_of(bundle: Bundle, paths: Sequence[Path]) -> list[Path]:
-    """Return those of the recordings that the bundle has learnt from."""
+    """Return those of the recordings that the bundle has learnt from.
+
+    Raises:
+        RecordingError: one cannot be read.
+    """
     learnt = frozenset(bundle.manifest.provenance.data.values())
-    return [path for path in paths if sample_digests(path) & learnt]
+    try:
+        return [path for path in paths if sample_digests(path) & learnt]
+    except OSError as error:
+        raise RecordingError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 def windows_of(paths: Sequence[Path], spec: PipelineSpec) -> tuple[TrialWindows, bool]:

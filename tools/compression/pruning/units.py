@@ -108,8 +108,13 @@ def n_left(n_units: int, amount: float) -> int:
     return max(1, stays)
 
 
+def is_known(family: str) -> bool:
+    """Say whether it is known what can be removed of networks of a family."""
+    return family in FAMILIES
+
+
 def _known(family: str) -> Family:
-    if family not in FAMILIES:
+    if not is_known(family):
         raise BundleError(
             f"network.family: got {family}, of which nothing is known that could be removed, wanted"
             f" one of {', '.join(FAMILIES)}"
