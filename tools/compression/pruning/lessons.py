@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pipeline.spec import SlidingWindow
 from tools.compression.ground import TaskGround, held_out_of
+from tools.compression.pruning.asked import task_of
+from tools.compression.pruning.trial_lessons import TrialLessons
 from tools.compression.pruning.tuning import TaughtCtcLearner
 from tools.digests import text_digest
 from tools.training.heads import head_of
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from models.bundle import Bundle
     from tools.compression.ground import Ground
+    from tools.training.course import Course
     from tools.training.data.examples import Examples
     from tools.training.evaluation import HeldOut
     from tools.training.head import Exports
@@ -142,3 +146,15 @@ class TextLessons:
     @cached_property
     def _held_out(self) -> list[HeldOut]:
         return held_out_of(self.task, n_texts=None)
+
+
+def lessons_of(path: Path, bundle: Bundle, network: Any, course: Course) -> Lessons:
+    """Return what the bundle at ``path`` goes on learning from, by the recipe of ``course``.
+
+    Raises:
+        UsageError: simulated and recorded data are mixed up.
+        RecordingError: the recordings cannot be used, or are not what the bundle hears.
+    """
+    if isinstance(bundle.manifest.pipeline.window, SlidingWindow):
+        return TextLessons(path, bundle, task_of(bundle, course))
+    return TrialLessons(path, bundle, course.recipe, network, course.paths)

@@ -14,13 +14,11 @@ import msgspec
 from models.bundle import load_bundle
 from models.families import build
 from models.weights import unpack
-from pipeline.spec import SlidingWindow
-from tools.compression.pruning.asked import recipe_of, task_of
+from tools.compression.pruning.asked import recipe_of
 from tools.compression.pruning.bundle import made_bundle
 from tools.compression.pruning.importance import magnitude, taylor
-from tools.compression.pruning.lessons import TextLessons
+from tools.compression.pruning.lessons import lessons_of
 from tools.compression.pruning.structured import choose, remove
-from tools.compression.pruning.trial_lessons import TrialLessons
 from tools.compression.pruning.tuning import Tuner, of_network
 from tools.compression.pruning.units import groups_of
 from tools.training.course import Course
@@ -93,11 +91,8 @@ class Prunable:
             UsageError: simulated and recorded data are mixed up.
             RecordingError: the recordings cannot be used, or are not what the bundle hears.
         """
-        bundle, paths = self.bundle, self._paths
-        if not isinstance(bundle.manifest.pipeline.window, SlidingWindow):
-            return TrialLessons(self._path, bundle, self.recipe, self.network, paths)
-        course = Course(self.recipe, paths, self.folder, cache=self._cache)
-        return TextLessons(self._path, bundle, task_of(bundle, course))
+        course = Course(self.recipe, self._paths, self.folder, cache=self._cache)
+        return lessons_of(self._path, self.bundle, self.network, course)
 
     @cached_property
     def tuner(self) -> Tuner:

@@ -167,7 +167,8 @@ def plot(found: Sensitivity, path: Path) -> None:
             )
         panel.set_xlabel("share of the layer's units removed, nothing trained after it")
         panel.set_ylabel(FIGURES[name])
-        panel.set_ylim(0.0, 1.06 * panel.dataLim.y1)  # curves that are flat are not cut off
+        highest = panel.dataLim.y1 or 1.0  # nothing may be wrong anywhere
+        panel.set_ylim(0.0, 1.06 * highest)  # curves that are flat are not cut off
         panel.grid(visible=True, alpha=0.3)
     panels[0][-1].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     what = "simulated" if found.data == "simulated" else "recorded"

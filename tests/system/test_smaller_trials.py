@@ -1,4 +1,4 @@
-"""``eegscribe prune`` of a bundle that selects: from recordings to a smaller one that selects."""
+"""A bundle that selects, and its training gone on with: by prune, by optimize, by quantize."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORK = (
-    "network.n_temporal=4", "network.n_pointwise=6", "network.patch_s=0.008", "network.pool_s=0.024",
-    "network.pool_again=2", "signal.line_hz=40.0",
+    "network.n_temporal=4", "network.n_pointwise=10", "network.patch_s=0.008",
+    "network.pool_s=0.024", "network.pool_again=2", "signal.line_hz=40.0",
 )  # fmt: skip
 QUICK = ("--batches", "1", "--blocks", "2", "--windows", "4", "--json")
 
@@ -54,7 +54,7 @@ def test_filters_go_and_what_is_left_selects(
     assert prune(given, out, "--amount", "temporal=0.5,pointwise=0.3", "--steps", "40") == 0
     told, bundle, parent = summary(capsys), load_bundle(out), load_bundle(given[1])
     network: Any = unpack(bundle)
-    assert (network.settings.n_temporal, network.settings.n_pointwise) == (2, 4)
+    assert (network.settings.n_temporal, network.settings.n_pointwise) == (2, 7)
     assert network.scale.tolist() == unpack(parent).scale.tolist()  # type: ignore[operator]
     assert bundle.manifest.pipeline == parent.manifest.pipeline
     assert bundle.manifest.provenance.data == parent.manifest.provenance.data
@@ -101,6 +101,35 @@ def test_recordings_that_do_not_do_are_refused_in_a_sentence(
     assert "has learnt from none of them, wanted one that it has" in capsys.readouterr().err
     assert main(["prune", str(bundle), "--simulate", "--out", str(tmp_path / "o"), *words]) == 2
     assert not (tmp_path / "o").exists()
+
+
+def test_its_training_goes_on_with_rounded_weights(
+    given: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, bundle = given
+    words = ["--method", "qat", "--steps", "3", "--allow-slower", *QUICK[2:]]
+    inputs = [str(bundle), *map(str, paths)]
+    assert main(["quantize", *inputs, *words, "--out", str(tmp_path / "q.eegb")]) == 0
+    told = summary(capsys)
+    assert (told["kept"], told["unit"], told["n_texts"]) == ("int4, trained", "selections", 24)
+    assert "trained with rounded weights for 3 steps" in (
+        load_bundle(tmp_path / "q.eegb").files["README.md"].decode()
+    )
+    assert main(["quantize", str(bundle), str(paths[2]), *words, "--force"]) == 65
+    assert "has learnt from none of them" in capsys.readouterr().err
+
+
+def test_optimize_prunes_it_where_what_it_learnt_from_is_given(
+    given: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, bundle = given
+    words = ["--max-drop", "50%", "--walks", "2", "--steps", "2", *QUICK[2:]]
+    main(["optimize", str(bundle), *map(str, paths), "--out", str(tmp_path / "o.eegb"), *words])
+    told = summary(capsys)  # whether a step was kept is for the clock to say
+    assert (told["unit"], told["n_search"]) == ("selections", 48)
+    pruned = [walk["steps"][0] for walk in told["walks"] if walk["amounts"]]
+    assert [step["name"] for step in pruned] == ["pruned"]
+    assert pruned[0]["figures"]["size_bytes"] < load_bundle(bundle).manifest.optimisation.size_bytes
 
 
 @needs_data
