@@ -134,7 +134,8 @@ def bought_said(more: float, low: float, high: float, *, errors: str = "CER") ->
     interval = f"{more:+.2%} [{low:+.2%}, {high:+.2%}]"
     if low > 0.0:
         return f"Pruning bought {errors}: the same size from scratch has {interval} more."
+    verdict = "better" if high < 0.0 else "as good"
     return (
-        f"The same size from scratch is as good, it has {interval} more {errors}: pruning bought"
+        f"The same size from scratch is {verdict}, it has {interval} more {errors}: pruning bought"
         " nothing but the choice of the size."
     )

@@ -79,7 +79,7 @@ def test_faster_is_said_where_the_bound_is_below_one(
             "Pruning bought CER: the same size from scratch has +5.00% [+2.00%, +8.00%] more.",
         ),
         ((0.01, -0.01, 0.03), "bought nothing but the choice of the size"),
-        ((-0.02, -0.03, -0.01), "bought nothing but the choice of the size"),
+        ((-0.02, -0.03, -0.01), "The same size from scratch is better, it has -2.00%"),
     ],
 )
 def test_what_pruning_bought_is_what_the_interval_shows(
