@@ -60,8 +60,8 @@ def add_parser(verbs: Any) -> None:
         help="of all that is within the limits (%(default)s)",
     )
     add("--walks", type=int, default=6, help="different shares that are tried (%(default)s)")
-    add("--steps", type=int, help="of each fine-tuning; a quarter of the recipe's")
-    add("--rate", type=float, help="of fine-tuning; a quarter of the recipe's")
+    add("--steps", type=int, help="of each fine-tuning; as of prune")
+    add("--rate", type=float, help="of fine-tuning; as of prune")
     add("--scratch", action="store_true", help="compare with the same size trained from nothing")
     add_comparison(parser, timed="form")
     parser.set_defaults(run=run)

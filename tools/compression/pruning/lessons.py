@@ -36,6 +36,11 @@ class Lessons(Protocol):
     """See the module."""
 
     @property
+    def share(self) -> float:
+        """Of the recipe's steps, and of its rate, that fine-tuning has where nobody says."""
+        ...
+
+    @property
     def kind(self) -> str:
         """``simulated`` or ``recorded``."""
         ...
@@ -91,6 +96,7 @@ class TextLessons:
     path: Path
     bundle: Bundle
     task: Task
+    share: float = 0.25  # what is left is to be mended, not learnt anew
 
     @property
     def kind(self) -> str:

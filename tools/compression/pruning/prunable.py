@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from tools.compression.pruning.lessons import Lessons
     from tools.compression.pruning.structured import Amounts, Kept
 
-RATE_SHARE = 0.25
-"""Of the recipe's rate: what is left is to be mended, not learnt anew."""
-
-STEPS_SHARE = 0.25
-"""Of the recipe's steps, for fine-tuning."""
-
 
 class Prunable:
     """The bundle at ``path``; its ``folder`` is where trainings are kept on their way.
@@ -79,9 +73,7 @@ class Prunable:
         self.groups = groups_of(self.family, self.network.settings)
         self.folder, self.importance, self.n_batches = folder, importance, n_batches
         self._path, self._paths, self._cache = path, paths, cache
-        training = self.recipe.training
-        self.n_steps = n_steps or max(1, round(STEPS_SHARE * training.n_steps))
-        self.rate = rate or RATE_SHARE * training.rate
+        self._n_steps, self._rate = n_steps, rate
 
     @cached_property
     def lessons(self) -> Lessons:
@@ -93,6 +85,17 @@ class Prunable:
         """
         course = Course(self.recipe, self._paths, self.folder, cache=self._cache)
         return lessons_of(self._path, self.bundle, self.network, course)
+
+    @property
+    def n_steps(self) -> int:
+        """Of fine-tuning."""
+        share = self.lessons.share
+        return self._n_steps or max(1, round(share * self.recipe.training.n_steps))
+
+    @property
+    def rate(self) -> float:
+        """Of fine-tuning."""
+        return self._rate or self.lessons.share * self.recipe.training.rate
 
     @cached_property
     def tuner(self) -> Tuner:

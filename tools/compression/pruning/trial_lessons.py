@@ -113,6 +113,7 @@ class TrialLessons:
         name = bundle.manifest.name
         if not paths:
             raise UsageError(f"{name}: was trained on recordings, wanted recordings")
+        self.share = 1.0  # of seconds: less was measured to leave most of the loss
         self._path, self._recipe, self._paths = path, recipe, paths
         self._spec, self._scale = bundle.manifest.pipeline, network.scale.clone()
         self._known = learnt_of(bundle, paths)
