@@ -29,6 +29,16 @@ class EegNetSettings(ClassifierSettings, frozen=True):
     pool_again: int = 8
     dropout: float = 0.25
 
+    @property
+    def pool_frames(self) -> int:
+        """Frames that the first pool averages."""
+        return max(1, self.pool_samples // self.patch_samples)
+
+    @property
+    def n_left(self) -> int:
+        """Frames behind both pools."""
+        return self.n_frames // self.pool_frames // self.pool_again
+
 
 class EegNet(Classifier):
     """The network; see the module.
@@ -44,9 +54,7 @@ class EegNet(Classifier):
         super().__init__(settings)
         s = settings
         kernel = s.kernel_samples // s.patch_samples | 1  # odd: the same before as behind
-        pool = max(1, s.pool_samples // s.patch_samples)
-        n_left = s.n_frames // pool // s.pool_again
-        if n_left < 1:
+        if s.n_left < 1:
             raise ValueError(
                 f"n_samples: got {s.n_samples}, must be at least pool_samples times pool_again"
             )
@@ -57,7 +65,7 @@ class EegNet(Classifier):
             nn.Conv2d(s.n_temporal, n_both, (1, s.n_inputs), groups=s.n_temporal, bias=False),
             nn.BatchNorm2d(n_both),  # (B, K D, F, 1)
             nn.ELU(),
-            nn.AvgPool2d((pool, 1)),
+            nn.AvgPool2d((s.pool_frames, 1)),
             nn.Dropout(s.dropout),
             nn.Conv2d(n_both, n_both, (15, 1), padding="same", groups=n_both, bias=False),
             nn.Conv2d(n_both, s.n_pointwise, 1, bias=False),  # (B, E, F / pool, 1)
@@ -67,7 +75,7 @@ class EegNet(Classifier):
             nn.Dropout(s.dropout),
             nn.Flatten(),
         )
-        self.head = nn.Linear(s.n_pointwise * n_left, s.n_symbols)
+        self.head = nn.Linear(s.n_pointwise * s.n_left, s.n_symbols)
 
     def classify(self, frames: Tensor) -> Tensor:
         """Return scores (B, V) of ``frames`` (B, F, C)."""

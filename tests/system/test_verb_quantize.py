@@ -220,7 +220,7 @@ def test_a_speller_is_neither_simulated_nor_trained_on(
     assert main([*words, "--simulate"]) == 2
     assert "was not trained on the simulated person, wanted recordings" in capsys.readouterr().err
     assert main([*words, "r.xdf", "--method", "qat"]) == 65
-    assert "selects, one window a stimulus, and --method qat" in capsys.readouterr().err
+    assert "holds no weights.safetensors, wanted a trainable bundle" in capsys.readouterr().err
 
 
 def test_a_bundle_that_train_did_not_make_is_measured_on_any_labelled_recording(

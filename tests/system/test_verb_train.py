@@ -44,7 +44,7 @@ def test_recordings_become_a_bundle_that_opens_and_runs(
     bundle = load_bundle(out)
     assert bundle.sha256 == lines[-1]["sha256"]
     assert bundle.manifest.pipeline.vocabulary == ("", " ", "a", "b")
-    assert set(bundle.manifest.provenance.data) == {"1.xdf", "2.xdf"}
+    assert set(bundle.manifest.provenance.data) == {"1.xdf", "2.xdf", "simulated"}
     assert set(bundle.manifest.provenance.texts) <= {text_digest("ab b"), text_digest("ba")}
     assert bundle.manifest.provenance.texts
     assert not (tmp_path / "b.eegb.training").exists()
@@ -83,7 +83,7 @@ def test_held_out_texts_are_scored_and_reported(
     assert scores == summary["scores"]
     report = json.loads((tmp_path / "b.report.json").read_bytes())
     assert report["sha256"] == bundle.sha256
-    assert report["data"] == "recorded"
+    assert report["data"] == "simulated"
     assert report["readings"]["greedy"]["texts"] == report["control"]["texts"] == n_texts
     (point,) = report["curve"]
     assert sum(meant for meant, _, _ in point["symbols"].values()) > 0

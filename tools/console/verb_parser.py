@@ -7,6 +7,7 @@ a verb from the first run of them, so that one behind an option is "unrecognized
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class VerbParser(argparse.ArgumentParser):
             for group in self._mutually_exclusive_groups
             for operand in operands
         )
-        if self._is_within or is_exclusive or self._subparsers is not None:
+        words = sys.argv[1:] if args is None else args
+        asks = not {"-h", "--help"}.isdisjoint(words)  # operands have no defaults to tell meanwhile
+        if self._is_within or asks or is_exclusive or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._is_within = True  # the call below comes back here, twice
         try:

@@ -33,9 +33,10 @@ only if the guard lets it:
 One half of what was held out is searched on, the other, with neither text nor session in common,
 confirms what was picked, once. Where it does not, nothing is written and the exit code is 1.
 DATA is what the bundle was trained on; for a bundle that selects, or that train did not make, two
-or more labelled recordings, and nothing is pruned; what it has learnt from is searched on, never
-confirmed on. The bundle that was given stays as it is, and is named as the
-fallback. A search that was killed goes on where it was when the same command is given again."""
+or more labelled recordings: what it has learnt from is searched on, never confirmed on. Of these
+bundles only EEGNet is pruned, and only where some of what it has learnt from is given. The bundle
+that was given stays as it is, and is named as the fallback. A search that was killed goes on where
+it was when the same command is given again."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -59,8 +60,8 @@ def add_parser(verbs: Any) -> None:
         help="of all that is within the limits (%(default)s)",
     )
     add("--walks", type=int, default=6, help="different shares that are tried (%(default)s)")
-    add("--steps", type=int, help="of each fine-tuning; a quarter of the recipe's")
-    add("--rate", type=float, help="of fine-tuning; a quarter of the recipe's")
+    add("--steps", type=int, help="of each fine-tuning; as of prune")
+    add("--rate", type=float, help="of fine-tuning; as of prune")
     add("--scratch", action="store_true", help="compare with the same size trained from nothing")
     add_comparison(parser, timed="form")
     parser.set_defaults(run=run)

@@ -20,9 +20,12 @@ EXAMPLE = """examples:
   eegscribe prune sim.eegb --simulate --method structured --amount 0.4 --out small.eegb
   eegscribe prune b.eegb monday.xdf --method iterative --amount hidden=0.5 --rounds 4 --out s.eegb
   eegscribe prune b.eegb monday.xdf --method sensitivity --amount 0.1,0.3,0.5,0.7 --out curves
+  eegscribe prune eegnet.eegb run1.xdf run2.xdf run3.xdf --amount 0.4 --out small.eegb
   eegscribe prune b.eegb --simulate --method lottery --amount 0.6 --out ticket.eegb
 
 DATA is what the bundle was trained on: it is split as it was then, and held-out texts stay so.
+A bundle that selects (EEGNet) wants also recordings that it has not learnt from: on these it is
+judged, on the others its training goes on.
 structured, iterative: whole units are removed, and the network is smaller and faster.
 magnitude: single weights become zero; that is smaller once packed, and not faster.
 lottery: units of the trained network are trained again from their early weights; train keeps these
@@ -48,8 +51,8 @@ def add_parser(verbs: Any) -> None:
     add("--amount", required=True, help="share that goes: 0.4, or by kind hidden=0.4,heads=0.5")
     add("--importance", choices=("taylor", "magnitude"), default="taylor", help="(%(default)s)")
     add("--batches", type=int, default=8, help="that calibrate importance (%(default)s)")
-    add("--steps", type=int, help="of fine-tuning; a quarter of the recipe's")
-    add("--rate", type=float, help="of fine-tuning; a quarter of the recipe's")
+    add("--steps", type=int, help="of fine-tuning; a quarter of the recipe's (all of it: EEGNet)")
+    add("--rate", type=float, help="of fine-tuning; likewise")
     add("--rounds", type=int, default=3, help="of an iterative pruning (%(default)s)")
     add("--scratch", action="store_true", help="compare with the same size trained from nothing")
     add_comparison(parser, timed="network")

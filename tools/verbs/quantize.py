@@ -26,7 +26,8 @@ compares time alone.
 dynamic: each row and frame is rounded by its own largest value; nothing is measured beforehand.
 static: by ranges measured beforehand; faster.
 mixed: static, 16, 8 or 4 bits a layer, as much as each one can bear.
-qat: static, after training with rounded weights; worth its time at 4 bits.
+qat: static, after training with rounded weights; worth its time at 4 bits. A bundle that selects
+is trained on those of DATA that it has learnt from, and judged on the others: give it both.
 Products are of int8 in all of them: 4 bits make the file smaller, not the call faster.
 A bundle that is not shown to be faster than float32 in the same runtime is not written, unless
 --allow-slower is given: a recurrent network of 128 units, say, is not."""

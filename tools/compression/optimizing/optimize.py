@@ -21,14 +21,15 @@ from models.weights import WEIGHTS
 from pipeline.errors import BundleError, UsageError
 from pipeline.spec import SlidingWindow
 from runtime.whole_file import write_whole
-from tools.compression.ground import TaskGround, held_out_of, recorded_ground
+from tools.compression.ground import recorded_ground
 from tools.compression.optimizing.choice import NothingFitsError, front, kept_of, pick
 from tools.compression.optimizing.confirm import Confirming
 from tools.compression.optimizing.report import OptimizeReport
 from tools.compression.optimizing.search import search
 from tools.compression.optimizing.walk import Limits, Stored, Walker
 from tools.compression.pruning.prunable import Prunable
-from tools.compression.pruning.units import kinds_of
+from tools.compression.pruning.trial_lessons import learnt_of
+from tools.compression.pruning.units import is_known, kinds_of
 from tools.compression.sizes import model_bytes
 from tools.training.tasks import is_of_simulated_person
 
@@ -71,7 +72,7 @@ class Optimizing:
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for everything in the recordings that is left out."""
-        return self.prunable.task.problems if self.prunable else ()
+        return self.prunable.lessons.problems if self.prunable else ()
 
     def run(self, *, on_walk: Callable[[Walk], None] = lambda _walk: None) -> OptimizeReport:
         """Search, pick, confirm, and write the bundle where it was confirmed."""
@@ -110,10 +111,16 @@ class Optimizing:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prunable(self) -> Prunable | None:
-        """Return what was trained here as it may be pruned, None of any other."""
+        """Return what was trained here as it may be pruned, None of any other.
+
+        What selects is only where some of what it learnt from is given.
+        """
         asked, parent = self.asked, self.parent
+        recipe = parent.manifest.provenance.recipe
+        if not (recipe and WEIGHTS in parent.files):
+            return None
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
-        if not (parent.manifest.provenance.recipe and is_text and WEIGHTS in parent.files):
+        if not is_text and not (is_known(recipe["family"]) and learnt_of(parent, asked.paths)):
             return None
         return Prunable(
             asked.bundle,
@@ -127,9 +134,7 @@ class Optimizing:
     def _ground(self) -> Ground:
         """Return what the bundle is measured on."""
         if self.prunable is not None and not (self.is_simulated and self.asked.paths):
-            task = self.prunable.task
-            held_out = held_out_of(task, n_texts=self.asked.n_texts)
-            return TaskGround(self.asked.bundle, self.parent, task, held_out)
+            return self.prunable.lessons.ground(n_texts=self.asked.n_texts)
         if not self.asked.paths:
             raise BundleError(
                 f"{self.parent.manifest.name}: was not trained here on the simulated person, or"
@@ -140,7 +145,7 @@ class Optimizing:
     def _check_identity(self) -> None:
         """Refuse to go on with a search of something else."""
         asked = self.asked
-        trained_on = self.prunable.task.data if self.prunable else {}
+        trained_on = self.prunable.lessons.data if self.prunable else {}
         data = (trained_on, [str(path) for path in asked.paths])
         what = (asked.max_drop, asked.n_steps, asked.rate, asked.n_texts, asked.n_blocks)
         identity = msgspec.json.encode((self.parent.sha256, data, what, asked.n_windows))

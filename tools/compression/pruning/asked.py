@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from pipeline.errors import BundleError, RecordingError, UsageError
-from pipeline.spec import SlidingWindow
 from tools.compression.pruning.structured import parse_amounts
 from tools.compression.pruning.tuning import of_network
 from tools.training.course import make_task
@@ -54,19 +53,6 @@ class Asked:
     n_windows: int = 200
     is_scratch: bool = False
     cache: Path | None = None
-
-
-def check_writes(bundle: Bundle, what: str) -> None:
-    """Refuse a bundle whose training cannot go on: one that selects learns from trials.
-
-    Raises:
-        BundleError: says what is wanted for ``what``.
-    """
-    if not isinstance(bundle.manifest.pipeline.window, SlidingWindow):
-        raise BundleError(
-            f"{bundle.manifest.name}: selects, one window a stimulus, and {what} goes on with the"
-            " training of networks that write text; wanted such a bundle"
-        )
 
 
 def recipe_of(bundle: Bundle, network: Any | None) -> Recipe:

@@ -12,12 +12,11 @@ from models.weights import EARLY, WEIGHTS, pack
 from tools.console.command import command, now
 from tools.console.version import versions
 from tools.training.bundle import PACKAGES
-from tools.training.heads import head_of
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
+    from tools.training.head import Exports
     from tools.training.recipe import Recipe
-    from tools.training.tasks import Task
 
 Made = tuple[Manifest, dict[str, bytes]]
 
@@ -34,7 +33,7 @@ def made_bundle(
     parent: Bundle,
     network: Any,
     recipe: Recipe,
-    task: Task,
+    exports: Exports,
     *,
     sparsity: float,
     latency_ms: dict[str, float],
@@ -46,15 +45,11 @@ def made_bundle(
         parent: what it is made of: pipeline, language model and README go on.
         network: pruned.
         recipe: with the network's shape.
-        task: for the example that golden vectors are made of.
+        exports: the network's files, golden vectors among them.
         sparsity: share of the parent's parameters that are gone, or zero.
         latency_ms: what was measured, empty for nothing.
-
-    Raises:
-        ExportError: the exported model does not compute what the network computes.
     """
     before = parent.manifest
-    exports = head_of(recipe.family).export(network, before.pipeline, task.example)
     replaced = {before.model.path, GOLDEN, WEIGHTS, EARLY}
     if before.step is not None:
         replaced.add(before.step.path)

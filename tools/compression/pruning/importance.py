@@ -31,6 +31,7 @@ def magnitude(network: nn.Module, groups: list[Group]) -> dict[str, Tensor]:
             [
                 place.view(weights[place.name], group.n_units).flatten(1).square().sum(dim=1)
                 for place in group.places
+                if place.name in weights  # else a buffer, see Place
             ]
         )
         .sum(dim=0)
@@ -69,8 +70,7 @@ def _closed(group: Group, weights: dict[str, nn.Parameter]) -> Tensor:
     """Return the gradient of each unit's gate, (n_units,)."""
     total = torch.zeros(group.n_units)
     for place in group.places:
-        weight = weights[place.name]
-        if place.reads and weight.grad is not None:
+        if place.reads and (weight := weights[place.name]).grad is not None:
             product = weight * weight.grad
             total += place.view(product, group.n_units).flatten(1).sum(dim=1)
     return total

@@ -14,9 +14,10 @@ import msgspec
 from models.bundle import load_bundle
 from models.families import build
 from models.weights import unpack
-from tools.compression.pruning.asked import check_writes, recipe_of, task_of
+from tools.compression.pruning.asked import recipe_of
 from tools.compression.pruning.bundle import made_bundle
 from tools.compression.pruning.importance import magnitude, taylor
+from tools.compression.pruning.lessons import lessons_of
 from tools.compression.pruning.structured import choose, remove
 from tools.compression.pruning.tuning import Tuner, of_network
 from tools.compression.pruning.units import groups_of
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
 
     from tools.compression.pruning.bundle import Made
     from tools.compression.pruning.importance import Importance
+    from tools.compression.pruning.lessons import Lessons
     from tools.compression.pruning.structured import Amounts, Kept
-    from tools.training.tasks import Task
-
-RATE_SHARE = 0.25
-"""Of the recipe's rate: what is left is to be mended, not learnt anew."""
-
-STEPS_SHARE = 0.25
-"""Of the recipe's steps, for fine-tuning."""
 
 
 class Prunable:
@@ -46,7 +41,8 @@ class Prunable:
     Args:
         path: of the bundle.
         folder: of trainings.
-        paths: of recordings that it was trained on, none for the simulated person.
+        paths: of recordings that it was trained on, none for the simulated person; one that
+            selects is judged on further ones.
         importance: of units.
         n_batches: that calibrate importance.
         n_steps: of fine-tuning; follow from the recipe where None.
@@ -54,8 +50,8 @@ class Prunable:
         cache: where filtered recordings are.
 
     Raises:
-        BundleError: the bundle holds no network of ours, was not trained here, or selects.
-        UsageError: nothing is known of what can be removed of it.
+        BundleError: the bundle holds no network of ours, was not trained here, or nothing is
+            known of what can be removed of it.
     """
 
     def __init__(
@@ -72,30 +68,39 @@ class Prunable:
     ) -> None:
         self.bundle = load_bundle(path)
         self.network: Any = unpack(self.bundle)
-        check_writes(self.bundle, "pruning")
         self.recipe = recipe_of(self.bundle, self.network)
         self.family = self.recipe.family
         self.groups = groups_of(self.family, self.network.settings)
         self.folder, self.importance, self.n_batches = folder, importance, n_batches
-        training = self.recipe.training
-        self.n_steps = n_steps or max(1, round(STEPS_SHARE * training.n_steps))
-        self.rate = rate or RATE_SHARE * training.rate
-        self._course = Course(self.recipe, paths, folder, cache=cache)
+        self._path, self._paths, self._cache = path, paths, cache
+        self._n_steps, self._rate = n_steps, rate
 
     @cached_property
-    def task(self) -> Task:
-        """What it was trained for; takes a while to make.
+    def lessons(self) -> Lessons:
+        """What it was trained on, and is judged on; takes a while to make.
 
         Raises:
             UsageError: simulated and recorded data are mixed up.
             RecordingError: the recordings cannot be used, or are not what the bundle hears.
         """
-        return task_of(self.bundle, self._course)
+        course = Course(self.recipe, self._paths, self.folder, cache=self._cache)
+        return lessons_of(self._path, self.bundle, self.network, course)
+
+    @property
+    def n_steps(self) -> int:
+        """Of fine-tuning."""
+        share = self.lessons.share
+        return self._n_steps or max(1, round(share * self.recipe.training.n_steps))
+
+    @property
+    def rate(self) -> float:
+        """Of fine-tuning."""
+        return self._rate or self.lessons.share * self.recipe.training.rate
 
     @cached_property
     def tuner(self) -> Tuner:
         """Trains what is left, the network itself being the teacher."""
-        return Tuner(self.recipe, self.task, self.folder, teacher=self.network)
+        return Tuner(self.recipe, self.lessons, self.folder, teacher=self.network)
 
     def scores(self, network: Any) -> dict[str, Tensor]:
         """Return how much each unit of ``network`` is worth."""
@@ -126,7 +131,7 @@ class Prunable:
 
     def held_batches(self) -> list[Any]:
         """Return batches that were not learnt from, where there are any, nor calibrated with."""
-        examples, first = self.task.validation, 0
+        examples, first = self.lessons.validation, 0
         if examples is None:
             examples, first = self.tuner.onward(), self.n_batches
         return [examples.batch(first + k, progress=1.0) for k in range(self.n_batches)]
@@ -157,13 +162,18 @@ class Prunable:
         sparsity: float = 0.0,
         latency_ms: Mapping[str, float] | None = None,
     ) -> Made:
-        """Return manifest and files of a bundle of ``network``, with figures where measured."""
+        """Return manifest and files of a bundle of ``network``, with figures where measured.
+
+        Raises:
+            ExportError: the exported model does not compute what the network computes.
+        """
+        recipe = of_network(self.recipe, network)
         return made_bundle(
             name,
             self.bundle,
             network,
-            of_network(self.recipe, network),
-            self.task,
+            recipe,
+            self.lessons.exports(recipe, network),
             sparsity=sparsity,
             latency_ms=dict(latency_ms or {}),
         )

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from models.bundle import load_bundle, write_bundle
-from tools.compression.exam import text_exam
-from tools.compression.ground import held_out_of
+from pipeline.errors import BundleError
 from tools.compression.pruning.asked import check_amount, one_share
 from tools.compression.pruning.found import CUT, ORIGINAL, SCRATCH, TUNED, Found
 from tools.compression.pruning.lottery import draw_ticket
@@ -26,25 +25,25 @@ from tools.compression.pruning.masks import hold, smallest_out, zeros_share
 from tools.compression.pruning.prunable import Prunable
 from tools.compression.pruning.structured import n_parameters, parse_amounts, remove, sparsity
 from tools.compression.pruning.table import Line, PruneReport
-from tools.compression.race import race, windows_of
+from tools.compression.race import race
 from tools.compression.sizes import model_bytes, packed_bytes
-from tools.recordings.digests import text_digest
 from tools.training import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.compression.exam import Exam
     from tools.compression.pruning.asked import Asked
     from tools.compression.pruning.bundle import Made
     from tools.compression.pruning.structured import Amounts
-    from tools.training.evaluation import HeldOut
 
 
 class Pruning:
     """One pruning of one bundle.
 
     Raises:
-        BundleError: the bundle holds no network of ours, was not trained here, or selects.
+        BundleError: the bundle holds no network of ours, was not trained here, or nothing is
+            known of what can be removed of it.
         UsageError: what is asked contradicts itself or the bundle.
         RecordingError: the recordings cannot be used, or are not what the bundle hears.
     """
@@ -61,8 +60,8 @@ class Pruning:
             rate=asked.rate,
             cache=asked.cache,
         )
-        check_amount(asked, self.original.family)  # before the task is made, which takes long
-        self.problems: tuple[str, ...] = self.original.task.problems
+        check_amount(asked, self.original.family)  # before the data are read, which takes long
+        self.problems: tuple[str, ...] = self.original.lessons.problems
 
     def run(self) -> PruneReport:
         """Prune, fine-tune, compare, and write the bundle."""
@@ -73,7 +72,10 @@ class Pruning:
             "magnitude": self.single_weights,
             "lottery": lambda: draw_ticket(original, self.amounts(), n_steps=asked.n_steps),
         }
-        sessions = self.sessions()  # first: a training for nothing is dear
+        ground = original.lessons.ground(n_texts=asked.n_texts)
+        exam = ground.exam()  # first: a training for nothing is dear
+        if exam is None:
+            raise BundleError(f"{asked.bundle}: nothing tells its errors, wanted recordings")
         found = methods[asked.method]()
         with tempfile.TemporaryDirectory() as folder:
             paths = {ORIGINAL: asked.bundle}
@@ -81,9 +83,8 @@ class Pruning:
                 paths[name] = Path(folder) / f"{k}.eegb"
                 manifest, files = self.made(network, found)
                 write_bundle(paths[name], manifest, files)
-            exam = text_exam(sessions)
             exam.hear(paths)
-            windows = windows_of(asked.bundle, sessions)
+            windows = ground.windows()
             raced = race(paths, windows, n_blocks=asked.n_blocks, n_windows=asked.n_windows)
             networks = {ORIGINAL: original.network, **found.networks}
             lines = tuple(
@@ -110,14 +111,16 @@ class Pruning:
             parent=original.bundle.sha256,
             method=asked.method,
             amount=asked.amount,
-            data=original.task.kind,
-            n_texts=len(sessions),
+            data=ground.kind,
+            unit=exam.unit,
+            n_texts=exam.n_texts,
+            n_symbols=self.n_symbols(exam),
             sparsity=found.sparsity,
             kept=found.kept,
             lines=lines,
             constant=exam.constant,
             bought=bought,
-            notes=(*found.notes, *self.seen_before(sessions), *exam.doubts()),
+            notes=(*found.notes, *original.lessons.notes(n_texts=asked.n_texts), *exam.doubts()),
         )
 
     def clean_up(self) -> None:
@@ -172,17 +175,10 @@ class Pruning:
         """Return the share that goes of each kind of units."""
         return parse_amounts(self.asked.amount, self.original.family)
 
-    def sessions(self) -> list[HeldOut]:
-        """Return what is heard in the end."""
-        return held_out_of(self.original.task, n_texts=self.asked.n_texts)
-
-    def seen_before(self, sessions: list[HeldOut]) -> list[str]:
-        """Return a sentence where the original has learnt from what is heard in the end."""
-        learnt = set(self.original.bundle.manifest.provenance.texts)
-        n_seen = sum(text_digest(session.text) in learnt for session in sessions)
-        if not n_seen:
-            return []
-        return [f"{n_seen} of these {len(sessions)} texts were learnt from by the original."]
+    def n_symbols(self, exam: Exam) -> int | None:
+        """Return how many symbols a selection is of; None where texts are judged."""
+        vocabulary = self.original.bundle.manifest.pipeline.vocabulary
+        return len(vocabulary) if exam.unit == "selections" else None
 
     def made(self, network: Any, found: Found, *, line: Line | None = None) -> Made:
         """Return manifest and files of a bundle of ``network``, with figures where measured."""

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from tools.training.learner import Learner
 
 
+FIGURES = {
+    "cer": "character error rate (greedy)",
+    "error": "share of windows read wrong",
+    "loss": "loss of the text or the window",
+}
+"""What curves are drawn of, where it is known; the first tells most."""
+
+
 class Curve(Settings, frozen=True, kw_only=True):
     """What a layer's loss was at each share; ``figures`` are by name, one value a share.
 
@@ -82,6 +90,7 @@ def measure(original: Prunable, shares: tuple[float, ...]) -> Sensitivity:
                     n_parameters=sum(
                         place.view(weights[place.name], group.n_units).numel()
                         for place in group.places
+                        if place.name in weights  # else a buffer, see Place
                     ),
                     amounts=shares,
                     figures={name: tuple(each[name] for each in found) for name in whole},
@@ -90,7 +99,7 @@ def measure(original: Prunable, shares: tuple[float, ...]) -> Sensitivity:
     return Sensitivity(
         bundle=original.bundle.manifest.name,
         sha256=original.bundle.sha256,
-        data=original.task.kind,
+        data=original.lessons.kind,
         importance=original.importance,
         n_batches=len(batches),
         whole=whole,
@@ -123,7 +132,7 @@ def encode(found: Sensitivity) -> bytes:
 
 def lines(found: Sensitivity) -> list[str]:
     """Return the table: a row a layer, the figure that tells most at every share."""
-    name = "cer" if "cer" in found.whole else "loss"
+    name = next(name for name in FIGURES if name in found.whole)
     shares = found.curves[0].amounts
     head = f"{name + ' without':30}" + "".join(f"{share:>9.0%}" for share in shares)
     rows = [
@@ -141,7 +150,7 @@ def plot(found: Sensitivity, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    names = [name for name in ("cer", "loss") if name in found.whole]
+    names = [name for name in FIGURES if name in found.whole]
     figure, panels = plt.subplots(
         1, len(names), figsize=(6.5 * len(names), 4.2), squeeze=False, layout="constrained"
     )
@@ -157,8 +166,9 @@ def plot(found: Sensitivity, path: Path) -> None:
                 label=f"{curve.layer} {curve.kind}",
             )
         panel.set_xlabel("share of the layer's units removed, nothing trained after it")
-        panel.set_ylabel("character error rate (greedy)" if name == "cer" else "loss of the text")
-        panel.set_ylim(0.0, 1.06 * panel.dataLim.y1)  # curves that are flat are not cut off
+        panel.set_ylabel(FIGURES[name])
+        highest = panel.dataLim.y1 or 1.0  # nothing may be wrong anywhere
+        panel.set_ylim(0.0, 1.06 * highest)  # curves that are flat are not cut off
         panel.grid(visible=True, alpha=0.3)
     panels[0][-1].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     what = "simulated" if found.data == "simulated" else "recorded"

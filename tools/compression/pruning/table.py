@@ -34,7 +34,7 @@ class PruneReport(Settings, frozen=True, kw_only=True):
 
     ``bought``: by how much the error rate of the same size from scratch is higher than its own, and
     the 95 % interval of that over texts; None where nobody asked. ``constant`` is the error rate of
-    always saying the same.
+    always saying the same. ``n_symbols`` may be selected; None of texts.
     """
 
     bundle: str
@@ -48,12 +48,19 @@ class PruneReport(Settings, frozen=True, kw_only=True):
     kept: str
     lines: tuple[Line, ...]
     constant: float | None = None
+    unit: str = "characters"
+    n_symbols: int | None = None
     bought: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
 
     def line(self, name: str) -> Line:
         """Return the line of that name."""
         return next(line for line in self.lines if line.name == name)
+
+    @property
+    def chance(self) -> float | None:
+        """The error rate of guessing a selection; None of texts."""
+        return None if self.n_symbols is None else 1.0 - 1.0 / self.n_symbols
 
 
 def report_path(bundle: Path) -> Path:
@@ -66,29 +73,32 @@ def encode(report: PruneReport) -> bytes:
     return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
 
 
-HEADER = (
-    f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{'CER':>8}{'more [95 %]':>29}"
-    f"{'p50 ms':>9}{'p99 ms':>9}{'speed-up p50':>14}{'p99':>7}"
-)
+GUESSED = "guessing"
+"""The row of a table that selects blindly."""
 
 
 def table(report: PruneReport) -> list[str]:
     """Return the lines of the table, and under it what has to be said."""
     what = "SIMULATED" if report.data == "simulated" else "recorded"
+    is_text = report.unit != "selections"
+    heard = "held-out texts" if is_text else "trials, none learnt from"
+    errors = "CER" if is_text else "errors"
     found = [
         f"{report.method}, amount {report.amount}: {report.sparsity:.1%} of the parameters gone or"
-        f" zero; {report.n_texts} held-out texts, {what}",
+        f" zero; {report.n_texts} {heard}, {what}",
         "",
-        HEADER,
+        f"{'':18}{'parameters':>12}{'kB':>8}{'packed':>8}{errors:>8}{'more [95 %]':>29}"
+        f"{'p50 ms':>9}{'p99 ms':>9}{'speed-up p50':>14}{'p99':>7}",
         *map(_told, report.lines),
     ]
-    if report.constant is not None:
-        found.append(f"{CONSTANT:18}{'-':>12}{'-':>8}{'-':>8}{report.constant:8.2%}  (no EEG)")
+    for name, rate in {CONSTANT: report.constant, GUESSED: report.chance}.items():
+        if rate is not None:
+            found.append(f"{name:18}{'-':>12}{'-':>8}{'-':>8}{rate:8.2%}  (no EEG)")
     found.append("")
     kept = report.line(report.kept)
     found.append(_speed_said(kept))
     if report.bought is not None:
-        found.append(bought_said(*report.bought))
+        found.append(bought_said(*report.bought, errors=errors))
     return [*found, *report.notes]
 
 
@@ -119,12 +129,13 @@ def _speed_said(kept: Line) -> str:
     )
 
 
-def bought_said(more: float, low: float, high: float) -> str:
+def bought_said(more: float, low: float, high: float, *, errors: str = "CER") -> str:
     """Return what pruning bought, by how much worse the same size from scratch is, and the 95 %."""
     interval = f"{more:+.2%} [{low:+.2%}, {high:+.2%}]"
     if low > 0.0:
-        return f"Pruning bought CER: the same size from scratch has {interval} more."
+        return f"Pruning bought {errors}: the same size from scratch has {interval} more."
+    verdict = "better" if high < 0.0 else "as good"
     return (
-        f"The same size from scratch is as good, it has {interval} more CER: pruning bought nothing"
-        " but the choice of the size."
+        f"The same size from scratch is {verdict}, it has {interval} more {errors}: pruning bought"
+        " nothing but the choice of the size."
     )

@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from tools.console.progress import progress as progress_bar
 from tools.training.fabric import make_fabric
-from tools.training.heads import head_of
 from tools.training.learner import CtcLearner
 from tools.training.loop import train
 
@@ -24,13 +23,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.network import CtcNetwork
+    from tools.compression.pruning.lessons import Lessons
     from tools.training.data.examples import Batch, Examples
     from tools.training.learner import CtcLearnerSettings, Learner
     from tools.training.recipe import Recipe
-    from tools.training.tasks import Task
 
 TEACHER_WEIGHT = 2.0
-"""How much a frame's divergence from the original counts beside the text."""
+"""How much a frame's divergence from the original counts beside the text, or a window's beside its
+label."""
+
+
+DECIDED = frozenset({"n_inputs", "n_symbols", "n_samples", "rate_hz"})
+"""Settings of a network that the data decide, and no recipe."""
 
 
 class TaughtCtcLearner(CtcLearner):
@@ -88,26 +92,18 @@ class Tuner:
     """Trains what pruning left. ``folder`` is where trainings are kept on their way."""
 
     recipe: Recipe
-    task: Task
+    lessons: Lessons
     folder: Path
     teacher: Any | None = None
 
     def learner(self, network: Any, *, is_taught: bool = True) -> Learner:
-        """Return a learner of ``network`` itself, taught by the original where that is known how.
-
-        Networks that write symbol by symbol learn from their text and its timing alone.
-        """
-        recipe = of_network(self.recipe, network)
-        made = head_of(recipe.family).learner(recipe, self.task.heard)
-        if is_taught and self.teacher is not None and isinstance(made, CtcLearner):
-            seed = recipe.training.seed
-            return TaughtCtcLearner(network, made.settings, teacher=self.teacher, seed=seed)
-        made.network = network
-        return made
+        """Return a learner of ``network`` itself, taught by the original where known how."""
+        teacher = self.teacher if is_taught else None
+        return self.lessons.learner(of_network(self.recipe, network), network, teacher=teacher)
 
     def onward(self) -> Onward:
-        """Return the task's examples behind the end of the training that was."""
-        return Onward(self.task.examples, self.recipe.training.n_steps)
+        """Return the examples behind the end of the training that was."""
+        return Onward(self.lessons.examples, self.recipe.training.n_steps)
 
     def tune(
         self,
@@ -133,7 +129,7 @@ class Tuner:
         """Return a copy of ``network`` trained as the recipe says, from its start, untaught."""
         learner = self.learner(copy.deepcopy(network), is_taught=False)
         rate = self.recipe.training.rate
-        return self._train(learner, self.task.examples, name, n_steps=n_steps, rate=rate)
+        return self._train(learner, self.lessons.examples, name, n_steps=n_steps, rate=rate)
 
     def _train(
         self,
@@ -153,7 +149,12 @@ class Tuner:
             patience=0,
             keep_early=0,
         )
-        identity = (digest(learner.network), self.task.data, self.recipe.learner, self.recipe.data)
+        identity = (
+            digest(learner.network),
+            self.lessons.data,
+            self.recipe.learner,
+            self.recipe.data,
+        )
         with progress_bar(name, total=n_steps) as bar:
 
             def on_step(step: int) -> None:
@@ -175,7 +176,7 @@ class Tuner:
 def of_network(recipe: Recipe, network: Any) -> Recipe:
     """Return the recipe with the shape of ``network``."""
     shape = msgspec.to_builtins(network.settings)
-    given = {k: v for k, v in shape.items() if k not in {"n_inputs", "n_symbols"}}
+    given = {k: v for k, v in shape.items() if k not in DECIDED}
     return msgspec.structs.replace(recipe, network=given)
 
 

@@ -34,7 +34,8 @@ class Place:
 
     There are ``blocks`` runs of all units, one behind the other; a unit is ``width`` wide in each.
     ``at`` chooses one entry of axis 0 first. A place that ``reads`` is where others take what the
-    unit gives: zeros there, and the unit is as good as gone.
+    unit gives: zeros there, and the unit is as good as gone. A weight that is a buffer, as the
+    statistics of a norm are, goes with its unit and is worth nothing.
     """
 
     name: str
@@ -107,8 +108,13 @@ def n_left(n_units: int, amount: float) -> int:
     return max(1, stays)
 
 
+def is_known(family: str) -> bool:
+    """Say whether it is known what can be removed of networks of a family."""
+    return family in FAMILIES
+
+
 def _known(family: str) -> Family:
-    if family not in FAMILIES:
+    if not is_known(family):
         raise BundleError(
             f"network.family: got {family}, of which nothing is known that could be removed, wanted"
             f" one of {', '.join(FAMILIES)}"
@@ -124,6 +130,12 @@ def _linear(name: str, **where: Any) -> tuple[Place, Place]:
 def _reads(name: str, **where: Any) -> Place:
     """Return the columns of a map that read the units."""
     return Place(f"{name}.weight", axis=1, reads=True, **where)
+
+
+def _batch_norm(name: str, **where: Any) -> tuple[Place, ...]:
+    """Return what a batch norm has learnt and counted of the units."""
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return tuple(Place(f"{name}.{part}", **where) for part in parts)
 
 
 def _front_end(n_features: int, *readers: Place, pairs: bool = True) -> Group:
@@ -260,7 +272,30 @@ def _transformer(s: Any) -> list[Group]:
     return found
 
 
+def _eegnet(s: Any) -> list[Group]:
+    """Return the filters in time, each with its filters in space, and the pointwise outputs."""
+    width = s.n_spatial
+    temporal = (
+        Place("layers.0.weight"),
+        *_batch_norm("layers.1"),
+        Place("layers.2.weight", width=width),
+        *_batch_norm("layers.3", width=width),
+        Place("layers.7.weight", width=width),
+        _reads("layers.8", width=width),
+    )
+    pointwise = (
+        Place("layers.8.weight"),
+        *_batch_norm("layers.9"),
+        _reads("head", width=s.n_left),  # flattened, an output's frames lie side by side
+    )
+    return [
+        Group("temporal", "layers.0", s.n_temporal, temporal),
+        Group("pointwise", "layers.8", s.n_pointwise, pointwise),
+    ]
+
+
 FAMILIES = {
+    "eegnet": Family(_eegnet, {"temporal": "n_temporal", "pointwise": "n_pointwise"}),
     "gru-ctc": Family(_gru_ctc, {"hidden": "n_hidden", "features": "n_features"}),
     "speech-gru": Family(_speech_gru, {"hidden": "n_hidden"}),
     "conformer-ctc": Family(

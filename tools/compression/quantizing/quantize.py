@@ -19,8 +19,9 @@ from models.weights import WEIGHTS, unpack
 from pipeline.errors import BundleError, UsageError
 from pipeline.spec import SlidingWindow
 from tools.compression.eager import eager_hop
-from tools.compression.ground import GoldenGround, TaskGround, held_out_of, recorded_ground
-from tools.compression.pruning.asked import check_writes, recipe_of, task_of
+from tools.compression.ground import GoldenGround, recorded_ground
+from tools.compression.pruning.asked import recipe_of
+from tools.compression.pruning.lessons import lessons_of
 from tools.compression.pruning.tuning import Tuner
 from tools.compression.quantizing.bundle import quantized_bundle
 from tools.compression.quantizing.files import check_float
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 
     from models.quantization.product import Bits
     from tools.compression.ground import Ground
+    from tools.compression.pruning.lessons import Lessons
     from tools.compression.quantizing.files import Candidate
     from tools.compression.timing import Timed
     from tools.training.recipe import Recipe
-    from tools.training.tasks import Task
 
 Method = Literal["dynamic", "static", "qat", "mixed"]
 
@@ -89,13 +90,11 @@ class Quantizing:
         self.asked = asked
         self.parent = load_bundle(asked.bundle)
         check_float(self.parent)  # before anything long begins
-        if asked.method == "qat":
-            check_writes(self.parent, "--method qat")
-        has_weights = WEIGHTS in self.parent.files
+        has_weights = WEIGHTS in self.parent.files or asked.method == "qat"
         self.network: Any | None = unpack(self.parent) if has_weights else None
         self.folder = asked.out.with_name(f"{asked.out.name}.quantizing")
         self.recipe: Recipe | None = None
-        self.task: Task | None = None
+        self.lessons: Lessons | None = None
         self.ground = self._ground()
         self.quantizer = Quantizer(self.parent, self.ground.sessions)
 
@@ -107,8 +106,9 @@ class Quantizing:
         is_text = isinstance(parent.manifest.pipeline.window, SlidingWindow)
         # Nobody trains on recordings what was trained on the simulated person; it can be judged.
         is_ours = is_of_simulated_person(parent.manifest.provenance.data)
-        is_judged = is_ours and asked.method != "qat"
-        if not (parent.manifest.provenance.recipe and is_text) or (is_judged and asked.paths):
+        is_trained = asked.method == "qat"
+        is_known = parent.manifest.provenance.recipe and is_text
+        if not is_trained and (not is_known or (is_ours and asked.paths)):
             if not asked.paths:
                 raise UsageError(
                     f"--simulate: {parent.manifest.name} was not trained on the simulated person,"
@@ -117,14 +117,13 @@ class Quantizing:
             return recorded_ground(asked.bundle, asked.paths, n_texts=asked.n_texts)
         self.recipe = recipe_of(parent, self.network)
         course = Course(self.recipe, asked.paths, self.folder, cache=asked.cache)
-        self.task = task_of(parent, course)
-        held_out = held_out_of(self.task, n_texts=asked.n_texts)
-        return TaskGround(asked.bundle, parent, self.task, held_out)
+        self.lessons = lessons_of(asked.bundle, parent, self.network, course)
+        return self.lessons.ground(n_texts=asked.n_texts)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for everything in the recordings that is left out."""
-        return self.task.problems if self.task else ()
+        return self.lessons.problems if self.lessons else ()
 
     def run(self) -> QuantizeReport:
         """Quantize, compare, and write the bundle; not where it is not faster, see the report."""
@@ -210,13 +209,13 @@ class Quantizing:
     def _trained(self) -> dict[str, Candidate]:
         """Train with rounded weights; beside it the same bits without training."""
         asked, bits = self.asked, self.asked.bits
-        if self.network is None or self.recipe is None or self.task is None:
+        if self.network is None or self.recipe is None or self.lessons is None:
             raise BundleError(
                 f"{self.parent.manifest.name}: holds no {WEIGHTS} or no recipe, wanted a bundle"
                 " made by train"
             )
         plain = {f"int{bits}, static": self.quantizer.static(bits)}
-        tuner = Tuner(self.recipe, self.task, self.folder, teacher=self.network)
+        tuner = Tuner(self.recipe, self.lessons, self.folder, teacher=self.network)
         training = self.recipe.training
         files, how = rounded_files(
             tuner,

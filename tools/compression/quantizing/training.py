@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 
 from models.quantization.layers import LEAST_WEIGHTS
 from models.quantization.rounding import round_4, round_8
+from tools.compression.pruning.tuning import of_network
 from tools.compression.quantizing.files import files_of
-from tools.training.heads import head_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,7 @@ def rounded_files(
     round_while_training(trained, bits=bits)
     trained = tuner.tune(trained, name=name, n_steps=n_steps, rate=rate)
     stop_rounding(trained)
-    head = head_of(tuner.recipe.family)
-    exported = head.export(trained, bundle.manifest.pipeline, tuner.task.example).files
+    exported = tuner.lessons.exports(of_network(tuner.recipe, trained), trained).files
     how = f"{bits} bits, trained with rounded weights for {n_steps} steps"
     return {path: exported[path] for path in files_of(bundle)}, how
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.classifier import Classifier
 from models.families import build
 from models.seq2seq import Seq2SeqNetwork
 from pipeline.errors import BundleError, UsageError
@@ -36,6 +37,7 @@ SMALL = {
         "n_layers": 2,
         "n_decoder_layers": 2,
     },
+    "eegnet": {"n_samples": 160, "n_temporal": 5, "n_pointwise": 6, "kernel_samples": 9},
 }
 
 EXACT = {
@@ -44,6 +46,7 @@ EXACT = {
     "conformer-ctc": ["heads", "inner"],
     "recurrent": ["hidden", "decoder", "keys"],
     "transformer": ["heads", "inner"],
+    "eegnet": ["temporal", "pointwise"],
 }
 """Kinds of which nothing is normalised over all units; places are given, which heads decide."""
 
@@ -55,6 +58,9 @@ def network_of(family: str, seed: int = 0) -> Any:
     with torch.no_grad():
         for parameter in network.parameters():  # biases and tables that start as zeros count too
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator(seed)))
+        for name, buffer in network.named_buffers():  # a norm has counted something
+            if name.endswith(("running_mean", "running_var")):
+                buffer.add_(torch.rand(buffer.shape, generator=generator(seed)))
     return network
 
 
@@ -69,6 +75,8 @@ def outputs(network: Any, seed: int = 0) -> torch.Tensor:
         if isinstance(network, Seq2SeqNetwork):
             tokens, places = torch.tensor([[0, 1, 2, 3]] * 2), torch.tensor([[0.0, 1, 3, 4]] * 2)
             found = network.decode(network.encode(samples), tokens, places)[0]
+        elif isinstance(network, Classifier):
+            found = network(samples)
         else:
             found = network(samples, *network.initial_state(2))[0]
     return found
@@ -154,5 +162,5 @@ def test_other_amounts_are_refused(text: str) -> None:
 
 
 def test_a_family_without_a_table_is_refused_by_name() -> None:
-    with pytest.raises(BundleError, match="network.family: got eegnet, of which nothing is known"):
-        kinds_of("eegnet")
+    with pytest.raises(BundleError, match="network.family: got braindecode, of which nothing"):
+        kinds_of("braindecode")

@@ -79,7 +79,7 @@ def test_faster_is_said_where_the_bound_is_below_one(
             "Pruning bought CER: the same size from scratch has +5.00% [+2.00%, +8.00%] more.",
         ),
         ((0.01, -0.01, 0.03), "bought nothing but the choice of the size"),
-        ((-0.02, -0.03, -0.01), "bought nothing but the choice of the size"),
+        ((-0.02, -0.03, -0.01), "The same size from scratch is better, it has -2.00%"),
     ],
 )
 def test_what_pruning_bought_is_what_the_interval_shows(
@@ -96,3 +96,15 @@ def test_a_report_comes_back_from_its_json() -> None:
 def test_what_needs_no_eeg_stands_under_the_errors() -> None:
     row = next(r for r in table(report(line("tuned"), constant=0.74)) if r.startswith("always"))
     assert row.split() == ["always", "the", "same", "-", "-", "-", "74.00%", "(no", "EEG)"]
+
+
+def test_selections_stand_beside_a_guess_and_nobody_calls_them_characters() -> None:
+    found = report(
+        line("fine-tuned"), data="recorded", unit="selections", constant=0.9, n_symbols=32,
+        bought=(0.05, 0.02, 0.08),
+    )  # fmt: skip
+    text = told(found)
+    assert "165 trials, none learnt from, recorded" in text
+    assert "CER" not in text
+    assert next(row for row in table(found) if row.startswith("guessing")).split()[4] == "96.88%"
+    assert "Pruning bought errors" in text

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.families import build
+from tools.compression.pruning.lessons import TextLessons
 from tools.compression.pruning.masks import hold, smallest_out
 from tools.compression.pruning.tuning import Onward, TaughtCtcLearner, Tuner
 from tools.training.data.examples import Batch
@@ -55,7 +56,15 @@ def tuner(folder: Path, teacher: Any = None) -> Tuner:
     shape = {name: value for name, value in SHAPE.items() if name not in {"n_inputs", "n_symbols"}}
     recipe = Recipe(family="gru-ctc", network=shape, training=training)
     task: Any = FakeTask()
-    return Tuner(recipe, task, folder, teacher=teacher)
+    bundle: Any = None  # what is judged, and how it is written, is not asked for
+    lessons = TextLessons(folder, bundle, task)
+    return Tuner(recipe, lessons, folder, teacher=teacher)
+
+
+def asked_of(tuner: Tuner) -> list[tuple[int, float]]:
+    noise: Any = tuner.lessons.examples
+    found: list[tuple[int, float]] = noise.asked
+    return found
 
 
 def network(seed: int) -> Any:
@@ -76,7 +85,7 @@ def test_a_tuning_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> 
         tuner(tmp_path / "cut").tune(network(1), name="tuned", n_steps=7, rate=1e-2, hold=kill)
     again = tuner(tmp_path / "cut")
     found = again.tune(network(1), name="tuned", n_steps=7, rate=1e-2)
-    assert min(step for step, _ in again.task.examples.asked) == 40 + 4
+    assert min(step for step, _ in asked_of(again)) == 40 + 4
     for name, weight in found.state_dict().items():
         assert torch.equal(weight, whole.state_dict()[name])
 
