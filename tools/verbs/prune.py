@@ -26,7 +26,8 @@ EXAMPLE = """examples:
 DATA is what the bundle was trained on: it is split as it was then, and held-out texts stay so.
 A bundle that selects (EEGNet) wants also recordings that it has not learnt from: on these it is
 judged, on the others its training goes on.
-structured, iterative: whole units are removed, and the network is smaller and faster.
+structured, iterative: whole units are removed; the network is smaller, and where its layers are
+large faster: the table says whether.
 magnitude: single weights become zero; that is smaller once packed, and not faster.
 lottery: units of the trained network are trained again from their early weights; train keeps these
 with --set training.keep_early=100.
