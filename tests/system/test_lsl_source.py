@@ -170,7 +170,7 @@ def test_a_consumer_that_was_away_for_a_while_misses_nothing() -> None:
 
 def test_closing_ends_every_thread_it_began() -> None:
     name = unique("threads")
-    before = threading.active_count()
+    before = set(threading.enumerate())  # of other tests some may end meanwhile
     headset = Headset(name)
     source = LslSource({"name": name}, markers={"name": f"{name}-m"})
     source.open(20)
@@ -178,6 +178,6 @@ def test_closing_ends_every_thread_it_began() -> None:
     hear(source, lambda h: h.n_samples == 10)
     source.close()
     end_s = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < end_s:
+    while set(threading.enumerate()) - before and time.monotonic() < end_s:
         time.sleep(0.05)
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
