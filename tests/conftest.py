@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+DEMO_BUNDLE = Path(__file__).parent.parent / "tools" / "demo" / "demo.eegb"
 
 # A run in the background of a shell ignores SIGINT, and so would every process that the tests start
 # and then interrupt.
@@ -36,3 +40,11 @@ def pytest_collection_finish() -> None:
     """Let the collector pass over all that was imported, for it stays; and come less often."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_stays_as_it_is() -> Iterator[None]:
+    """Fail whoever writes into the bundle that we ship: `evaluate` writes its verdict there."""
+    before = DEMO_BUNDLE.read_bytes()
+    yield
+    assert DEMO_BUNDLE.read_bytes() == before, f"{DEMO_BUNDLE}: a test wrote into it"

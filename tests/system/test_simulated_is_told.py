@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ def test_replay_and_evaluate_say_so(simulated: Path, tmp_path: Path) -> None:
     assert "(SIMULATED EEG)" in replayed.stdout
     as_json = eegscribe("replay", simulated, "--bundle", DEMO_BUNDLE, "--json")
     assert json.loads(as_json.stdout.splitlines()[-1])["simulated"] is True
-    evaluated = eegscribe("evaluate", DEMO_BUNDLE, simulated, "--out", tmp_path / "report")
+    bundle = shutil.copy(DEMO_BUNDLE, tmp_path / "demo.eegb")  # the verdict goes into it
+    evaluated = eegscribe("evaluate", bundle, simulated, "--out", tmp_path / "report")
     assert "SIMULATED EEG" in evaluated.stdout
 
 
