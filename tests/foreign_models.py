@@ -8,11 +8,29 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from tools.cli import main
+
 N_CHANNELS = 3
 N_SAMPLES = 20
 N_FRAMES = 4
 N_SYMBOLS = 5
 INNER = ("batch", "time", "channels")
+
+
+VOCABULARY = "a\nb\n<space>\n<blank>\nc\n"
+
+
+def import_model(
+    tmp_path: Path, model: Path, *more: str, head: str = "ctc", kind: str = "logits"
+) -> int:
+    """Run the verb on a model, and return its exit code; the bundle is ``b.eegb``."""
+    vocabulary = tmp_path / "vocabulary.txt"
+    if not vocabulary.exists():
+        vocabulary.write_text(VOCABULARY)
+    words = ["import-onnx", str(model), "--head", head, "--output-kind", kind]
+    words += ["--vocabulary", str(vocabulary), "--rate", "250"]
+    words += ["--out", str(tmp_path / "b.eegb"), *more]
+    return main(words if "--channels" in more else [*words, "--channels", "Fz,Cz,Pz"])
 
 
 def foreign_ctc(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -17,22 +16,14 @@ from models.onnx_backend import OnnxModel, open_session
 from models.onnx_layout import Foreign
 from pipeline.errors import BundleError
 from runtime.engine import open_engine
-from tests.bundles import seq2seq_encoder, seq2seq_step
-from tests.foreign_models import double_convolution, external_data, foreign_ctc, foreign_scores
-from tools.cli import main
+from tests.foreign_models import (
+    double_convolution,
+    external_data,
+    foreign_ctc,
+    foreign_scores,
+    import_model,
+)
 from tools.packaging.foreign_model import RawModel
-
-VOCABULARY = "a\nb\n<space>\n<blank>\nc\n"
-
-
-def run(tmp_path: Path, model: Path, *more: str, head: str = "ctc", kind: str = "logits") -> int:
-    vocabulary = tmp_path / "vocabulary.txt"
-    if not vocabulary.exists():
-        vocabulary.write_text(VOCABULARY)
-    words = ["import-onnx", str(model), "--head", head, "--output-kind", kind]
-    words += ["--vocabulary", str(vocabulary), "--rate", "250"]
-    words += ["--out", str(tmp_path / "b.eegb"), *more]
-    return main(words if "--channels" in more else [*words, "--channels", "Fz,Cz,Pz"])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +42,7 @@ def test_any_layout_gives_the_same_log_probabilities(
     pipeline = tmp_path / "p.toml"
     pipeline.write_text('[window]\nkind = "sliding"\nwindow_samples = 20\nhop_samples = 5\n')
     more = ("--layout", layout, "--output-layout", output_layout, "--pipeline", str(pipeline))
-    assert run(tmp_path, path, *more, kind=kind) == 0
+    assert import_model(tmp_path, path, *more, kind=kind) == 0
     bundle = load_bundle(tmp_path / "b.eegb")
     assert bundle.manifest.model.input.shape == (1, 20, 3)
     assert bundle.manifest.pipeline.vocabulary == ("", "a", "b", " ", "c")
@@ -74,7 +65,7 @@ def test_a_bundle_says_where_it_came_from_and_runs(
         "[window]\nkind = 'sliding'\nwindow_samples = 20\nhop_samples = 20\n"
     )
     more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline), "--state", "h0=hn")
-    assert run(tmp_path, path, *more, "--json") == 0
+    assert import_model(tmp_path, path, *more, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["states"] == 1
     assert told["difference"] < 1e-5
@@ -88,14 +79,14 @@ def test_a_bundle_says_where_it_came_from_and_runs(
 
 def test_weights_that_are_inputs_too_stay_weights(tmp_path: Path) -> None:
     path = foreign_ctc(tmp_path / "m.onnx", is_old=True, has_state=True, opset=13)
-    assert run(tmp_path, path, "--layout", "batch,channels,time", "--state", "h0=hn") == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time", "--state", "h0=hn") == 0
     open_engine(tmp_path / "b.eegb")
 
 
 @pytest.mark.parametrize("state", [(), ("--state", "h0=hn")])
 def test_half_precision_says_so(tmp_path: Path, state: tuple[str, ...]) -> None:
     path = foreign_ctc(tmp_path / "m.onnx", is_half=True, has_state=bool(state))
-    assert run(tmp_path, path, "--layout", "batch,channels,time", *state) == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time", *state) == 0
     open_engine(tmp_path / "b.eegb")
     assert load_bundle(tmp_path / "b.eegb").manifest.model.precision == "float16"
 
@@ -134,7 +125,7 @@ def test_what_is_not_as_it_was_said_is_refused_in_one_sentence(
     path = foreign_ctc(tmp_path / "m.onnx", **changes)  # type: ignore[arg-type]
     if "--layout" not in more:
         more = (*more, "--layout", "batch,channels,time")
-    assert run(tmp_path, path, *more, kind=kind) in {2, 65}
+    assert import_model(tmp_path, path, *more, kind=kind) in {2, 65}
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
@@ -155,13 +146,13 @@ def test_a_vocabulary_that_does_not_fit_is_refused(
 ) -> None:
     (tmp_path / "vocabulary.txt").write_text(text)
     path = foreign_ctc(tmp_path / "m.onnx")
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 65
     assert said in capsys.readouterr().err
 
 
 def test_a_file_whose_name_is_no_text_becomes_a_bundle(tmp_path: Path) -> None:
     path = foreign_ctc(tmp_path / "m\udcff\x1b.onnx")
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 0
     manifest = load_bundle(tmp_path / "b.eegb").manifest
     assert manifest.name == "m\\udcff\\x1b"
     assert list(manifest.provenance.data) == ["m\\udcff\\x1b.onnx"]
@@ -169,13 +160,13 @@ def test_a_file_whose_name_is_no_text_becomes_a_bundle(tmp_path: Path) -> None:
 
 def test_weights_in_another_file_come_in(tmp_path: Path) -> None:
     path = external_data(tmp_path / "m.onnx")
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 0
     bundle = open_engine(tmp_path / "b.eegb").bundle
     assert sorted(bundle.manifest.provenance.data) == ["m.onnx", "weights.bin"]
     plain = tmp_path / "plain"
     plain.mkdir()
     foreign_ctc(plain / "m.onnx")
-    assert run(plain, plain / "m.onnx", "--layout", "batch,channels,time") == 0
+    assert import_model(plain, plain / "m.onnx", "--layout", "batch,channels,time") == 0
     wanted = load_bundle(plain / "b.eegb").files[GOLDEN]
     assert load_bundle(tmp_path / "b.eegb").files[GOLDEN] == wanted
 
@@ -207,7 +198,7 @@ def test_weights_elsewhere_are_refused(
         for entry in tensor.external_data:
             entry.value = changes.get(entry.key, entry.value)
     path.write_bytes(model.SerializeToString())
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 65
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
@@ -218,7 +209,7 @@ def test_weights_elsewhere_have_a_limit(
 ) -> None:
     path = external_data(tmp_path / "m.onnx")
     monkeypatch.setattr("tools.packaging.foreign_weights.MAX_BYTES", 100)
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 65
     assert "weights in other files are over" in capsys.readouterr().err
 
 
@@ -226,15 +217,15 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     for data in (b"", b"PK\x03\x04", onnx.ModelProto().SerializeToString()):
         path.write_bytes(data)
-        assert run(tmp_path, path) == 65
-    assert run(tmp_path, tmp_path / "none.onnx") == 65
+        assert import_model(tmp_path, path) == 65
+    assert import_model(tmp_path, tmp_path / "none.onnx") == 65
 
 
 def test_a_model_of_doubles_that_cannot_run_says_how_it_can(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = double_convolution(tmp_path / "m.onnx")
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 65
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 65
     assert "wanted an export in float32, as after model.float()" in capsys.readouterr().err
 
 
@@ -243,16 +234,16 @@ def test_what_has_no_output_and_what_takes_lengths_is_told(
 ) -> None:
     path = foreign_ctc(tmp_path / "m.onnx", has_state=True)
     more = ("--layout", "batch,channels,time", "--input", "x")
-    assert run(tmp_path, path, *more) == 2
+    assert import_model(tmp_path, path, *more) == 2
     assert "nothing goes into h0, wanted IN=OUT" in capsys.readouterr().err
     model = onnx.load(path)
     del model.graph.output[:]
     onnx.save(model, path)
-    assert run(tmp_path, path, *more, "--state", "h0=hn") == 2
+    assert import_model(tmp_path, path, *more, "--state", "h0=hn") == 2
     del model.graph.input[1:]
     del model.graph.node[-3:]
     onnx.save(model, path)
-    assert run(tmp_path, path, *more) == 65
+    assert import_model(tmp_path, path, *more) == 65
     assert "the model has no output but states" in capsys.readouterr().err
 
 
@@ -265,7 +256,7 @@ def test_a_window_that_no_memory_holds_is_refused(
         "[window]\nkind = 'sliding'\nwindow_samples = 1000000000\nhop_samples = 5\n"
     )
     more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline))
-    assert run(tmp_path, path, *more) == 2
+    assert import_model(tmp_path, path, *more) == 2
     assert "a window of 1000000000 samples" in capsys.readouterr().err
 
 
@@ -274,12 +265,12 @@ def test_a_producer_steers_no_terminal(tmp_path: Path) -> None:
     model = onnx.load(path)
     model.producer_name = "some\x1b[2J\none"
     onnx.save(model, path)
-    assert run(tmp_path, path, "--layout", "batch,channels,time") == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time") == 0
     bundle = load_bundle(tmp_path / "b.eegb")
     assert bundle.manifest.provenance.recipe["foreign"]["producer"] == "some\\x1b[2J\\none"
     assert b"\x1b" not in bundle.files["README.md"]
     path.write_bytes(path.read_bytes().replace(b"some\x1b[2J", b"some\xff\xfe\xfd\xfc"))
-    assert run(tmp_path, path, "--layout", "batch,channels,time", "--force") == 0
+    assert import_model(tmp_path, path, "--layout", "batch,channels,time", "--force") == 0
     assert rb"some\xff\xfe" in load_bundle(tmp_path / "b.eegb").files["README.md"]
 
 
@@ -321,7 +312,7 @@ def test_logits_that_add_up_to_one_by_chance_are_logits(tmp_path: Path) -> None:
 def test_a_score_of_one_stimulus_is_the_log_of_its_odds(tmp_path: Path, n_columns: int) -> None:
     path = foreign_scores(tmp_path / "m.onnx", n_columns=n_columns)
     more = selection(tmp_path, groups="[groups]\nr1 = ['A']\nr2 = ['B']\n")
-    assert run(tmp_path, path, *more, head="selection") == 0
+    assert import_model(tmp_path, path, *more, head="selection") == 0
     bundle = load_bundle(tmp_path / "b.eegb")
     assert bundle.manifest.model.output.shape == (1, 2, 1)
     window = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
@@ -336,7 +327,7 @@ def test_early_scores_that_hear_later_samples_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = foreign_scores(tmp_path / "m.onnx", n_columns=2, is_late=True)
-    assert run(tmp_path, path, *selection(tmp_path), head="selection") == 65
+    assert import_model(tmp_path, path, *selection(tmp_path), head="selection") == 65
     assert "row 0 of its output depends on samples after 10" in capsys.readouterr().err
 
 
@@ -351,71 +342,8 @@ def test_the_pipeline_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ):
         pipeline.write_text(text)
         more = ("--layout", "batch,channels,time", "--pipeline", str(pipeline))
-        assert run(tmp_path, path, *more) in {2, 65}
+        assert import_model(tmp_path, path, *more) in {2, 65}
         assert said in capsys.readouterr().err
-
-
-def seq2seq(tmp_path: Path) -> tuple[str, ...]:
-    (tmp_path / "step.onnx").write_bytes(seq2seq_step()[0])
-    (tmp_path / "vocabulary.txt").write_text("<end>\na\nb\n<space>\n<backspace>\n")
-    pipeline = tmp_path / "p.toml"
-    pipeline.write_text(
-        "[window]\nkind = 'sliding'\nwindow_samples = 120\nhop_samples = 20\n"
-        "[decoder]\nstability_s = 0.12\nendpoint_s = 0.2\ncommit_words = false\n"
-    )
-    step = ("--step", str(tmp_path / "step.onnx"), "--max-symbols", "16")
-    caches = ("--cache", "cache_0=cache_0_next", "--cache", "cache_1=cache_1_next")
-    return (*step, *caches, "--pipeline", str(pipeline), "--channels", "Fz,Cz,Pz,Oz")
-
-
-def test_an_encoder_and_its_step_decoder_become_one_bundle(tmp_path: Path) -> None:
-    path = tmp_path / "encoder.onnx"
-    path.write_bytes(seq2seq_encoder()[0])
-    more = seq2seq(tmp_path)
-    assert run(tmp_path, path, *more, head="seq2seq", kind="log-probabilities") == 0
-    manifest = open_engine(tmp_path / "b.eegb").bundle.manifest
-    assert manifest.step is not None
-    assert (manifest.step.n_rows, manifest.step.max_symbols) == (4, 16)
-    assert sorted(manifest.provenance.data) == ["encoder.onnx", "step.onnx"]
-
-
-@pytest.mark.parametrize(
-    ("drop", "kind", "said"),
-    [
-        (("--cache", "cache_1=cache_1_next"), "log-probabilities", "inputs beside the caches are"),
-        ((), "probabilities", "are no probabilities"),
-        ((), "logits", "gives log-probabilities"),
-    ],
-)
-def test_a_step_decoder_that_is_not_as_said_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], drop: tuple[str, str], kind: str, said: str
-) -> None:
-    path = tmp_path / "encoder.onnx"
-    path.write_bytes(seq2seq_encoder()[0])
-    more = list(seq2seq(tmp_path))
-    if drop:
-        at = more.index(drop[1])
-        del more[at - 1 : at + 1]
-    assert run(tmp_path, path, *more, head="seq2seq", kind=kind) == 65
-    assert said in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", ["logits", "probabilities"])
-def test_what_a_step_gives_becomes_logs(tmp_path: Path, kind: str) -> None:
-    encoder, path = tmp_path / "encoder.onnx", tmp_path / "step.onnx"
-    encoder.write_bytes(seq2seq_encoder()[0])
-    more = seq2seq(tmp_path)
-    model = onnx.load(path)
-    last = model.graph.node[-1]
-    assert last.op_type == "LogSoftmax"
-    last.op_type = "Identity" if kind == "logits" else "Softmax"
-    if kind == "logits":
-        del last.attribute[:]
-    onnx.save(model, path)
-    assert run(tmp_path, encoder, *more, head="seq2seq", kind=kind) == 0
-    made = load_bundle(tmp_path / "b.eegb").files[GOLDEN]
-    with np.load(io.BytesIO(made)) as arrays:
-        np.testing.assert_allclose(np.exp(arrays["log_probs"]).sum(axis=-1), 1.0, atol=1e-5)
 
 
 @settings(
@@ -437,6 +365,6 @@ def test_any_damage_is_one_of_our_errors(
             data[place % len(data)] = value
     path.write_bytes(data)
     more = ("--layout", "batch,channels,time", "--state", "h0=hn", "--force")
-    status = run(tmp_path, path, *more)
+    status = import_model(tmp_path, path, *more)
     assert status in {0, 2, 65}
     assert capsys.readouterr().err.count("\n") == (status != 0)
