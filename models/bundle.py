@@ -33,6 +33,18 @@ MAX_FILES = 64
 MAX_BYTES = 2 << 30
 MAX_MANIFEST_BYTES = 64 << 20
 MANIFEST = "manifest.json"
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OverflowError,
+)
+"""What Python's zip reader raises on archives that are damaged, or packed as it cannot unpack."""
+
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -242,16 +254,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                     raise BundleError(f"{where}/{info.filename}: larger than the archive says")
                 files[info.filename] = data
             return files
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        OverflowError,
-    ) as error:
+    except DAMAGE as error:
         raise BundleError(f"{where}: not a whole .eegb file ({error})") from None
 
 

@@ -7,20 +7,18 @@ of it for given symbols in every row.
 from __future__ import annotations
 
 import io
-import lzma
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from models.bundle import DAMAGE, Bundle
 from pipeline.errors import BundleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.bundle import Bundle
     from models.model import Model
     from models.tolerances import Precision
     from pipeline.seq2seq import Stepper
@@ -188,18 +186,7 @@ def _read(bundle: Bundle, where: str, *names: Name) -> list[NDArray[Any]]:
             raise BundleError(f"{where}: {n_bytes} bytes unpacked, wanted at most 1 GiB")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
-    except (
-        ValueError,
-        KeyError,
-        OSError,
-        EOFError,
-        MemoryError,
-        OverflowError,
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        AttributeError,
-    ) as error:
+    except (*DAMAGE, KeyError, OSError, MemoryError, AttributeError) as error:
         raise BundleError(f"{where}: unreadable ({error})") from None
 
 

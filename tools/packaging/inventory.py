@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import lzma
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.bundle import MANIFEST, open_plain
+from models.bundle import DAMAGE, MANIFEST, MAX_MANIFEST_BYTES, open_plain
 from models.manifest import Manifest, parse_manifest
 from pipeline.errors import BundleError
 from runtime.store import DIGESTS, NAMES, SUFFIX, content_path, is_digest, is_name, named_digest
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHORTEST_DIGEST = 8
-MAX_MANIFEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +73,7 @@ def _manifest(path: Path, sha256: str) -> Manifest:
             if info.file_size > MAX_MANIFEST_BYTES:
                 raise BundleError(f"{path}: a manifest of {info.file_size} bytes")
             data = archive.read(info)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-    ) as error:
+    except (*DAMAGE, KeyError) as error:
         raise BundleError(f"{path}: not a whole .eegb file ({error})") from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BundleError(f"{path}: holds another bundle than its digest says")
